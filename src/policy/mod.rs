@@ -1,0 +1,1 @@
+//! Plans, permissions and rate limits.

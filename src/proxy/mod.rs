@@ -1,0 +1,1 @@
+//! Paths to Sim: one canonical form, and the allow-list over it.

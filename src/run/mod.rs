@@ -1,0 +1,1 @@
+//! Runs: handles, ids, status.

@@ -1,0 +1,1 @@
+//! Who asks: the host's user, or a token verified here.
