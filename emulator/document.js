@@ -48,6 +48,9 @@ function renewBlock(block, id, newId) {
   if (data.parentId !== undefined) {
     data.parentId = newId(data.parentId);
   }
+  if (block.type === 'agent') {
+    data.canonicalModes ??= { files: 'basic', vertexCredential: 'basic' };
+  }
   return {
     enabled: true,
     horizontalHandles: true,

@@ -13,7 +13,9 @@ function orderOf(state) {
   const begin = Object.values(state.blocks).find(isStart) ?? Object.values(state.blocks)[0];
   const reached = new Set(begin ? [begin.id] : []);
   for (const id of reached) {
-    next(id).forEach((target) => reached.add(target));
+    for (const target of next(id)) {
+      reached.add(target);
+    }
   }
   const waiting = new Map([...reached].map((id) => [id, 0]));
   for (const edge of state.edges) {

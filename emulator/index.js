@@ -174,8 +174,12 @@ class Emulator extends EventEmitter {
   #seed() {
     const { flows, faults, knowledge } = this.#options;
     this.#sim.knowledge = seedBases(knowledge);
-    flows.forEach((seed) => this.addFlow(seed));
-    faults.forEach((rule) => this.addFault(rule));
+    for (const seed of flows) {
+      this.addFlow(seed);
+    }
+    for (const rule of faults) {
+      this.addFault(rule);
+    }
   }
 
   #links({ id, flowId }, contextId) {

@@ -252,7 +252,7 @@ function v1Routes(sim) {
 
   const job = ({ params }) => {
     const run = runs.get(params.jobId.replace(/^(workflow|resume)-execution:/, ''));
-    if (!run || run.mode !== 'async' || jobIdOf(run) !== params.jobId) {
+    if (run?.mode !== 'async' || jobIdOf(run) !== params.jobId) {
       refuse(404, 'Task not found', { code: 'TASK_NOT_FOUND' });
     }
     return json(200, jobView(run, sim.workspaceId));

@@ -37,19 +37,16 @@ const AGENT_EVENTS = ['includeThinking', 'includeToolCalls'];
 
 /** Options that do not go together. */
 function modeFaults(body, headers) {
-  const faults = [];
-  const refused = (path, message) => faults.push({ path, message });
   const set = (key) => body[key] !== undefined && body[key] !== false;
+  const refused = (keys, message) => keys.filter(set).map((path) => ({ path, message }));
   if (body.async) {
-    NOT_ASYNC.filter(set).forEach((path) => refused(path, 'Not allowed when async is true'));
-  } else if (body.executionTimeoutSeconds !== undefined) {
-    refused('executionTimeoutSeconds', 'Only allowed when async is true');
+    return refused(NOT_ASYNC, 'Not allowed when async is true');
   }
   const agentEvents = body.stream && headers['x-sim-stream-protocol'] === 'agent-events-v1';
-  AGENT_EVENTS.filter((path) => set(path) && !agentEvents).forEach((path) =>
-    refused(path, 'Requires stream: true and X-Sim-Stream-Protocol: agent-events-v1'),
-  );
-  return faults;
+  return [
+    ...refused(['executionTimeoutSeconds'], 'Only allowed when async is true'),
+    ...refused(agentEvents ? [] : AGENT_EVENTS, 'Requires stream: true and X-Sim-Stream-Protocol: agent-events-v1'),
+  ];
 }
 
 /** v2's run routes over `sim`. */
