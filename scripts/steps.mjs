@@ -9,6 +9,9 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** A step that failed for a reason that the reader can act on: its message is printed without a stack. */
 export class StepError extends Error {}
 
+// The commands write into pipes, so they cannot see for themselves whether a terminal reads them.
+const COLOUR = process.stdout.isTTY ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' } : { NO_COLOR: '1' };
+
 /**
  * Runs a command from the top folder with no standard input and shows its output as it comes.
  *
@@ -23,7 +26,7 @@ export function run(command, args, { env = {}, quiet = false, timeoutMs } = {}) 
     let output = '';
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...COLOUR, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
     });
