@@ -147,6 +147,8 @@ export interface EmulatorEvents {
   run: RunRecord;
   /** A run has a status, the first one included. */
   status: RunRecord;
+  /** A deployment has become active. */
+  deploy: FlowRecord;
   /** A client has gone away. */
   abort: AbortRecord;
 }

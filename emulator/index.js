@@ -60,7 +60,7 @@ class Emulator extends EventEmitter {
       workspaceId,
       url: '',
       knowledge: [],
-      workflows: new Workflows({ deployMs }),
+      workflows: new Workflows({ deployMs, notify: (flow) => this.emit('deploy', flowView(flow)) }),
       runs: new Runs({
         runMs,
         notify: (event, run) => this.emit(event, runView(run)),
@@ -153,6 +153,7 @@ class Emulator extends EventEmitter {
       request: () => this.requests,
       abort: () => this.#aborts,
       run: () => runs.map(runView),
+      deploy: () => this.flows.filter(({ deployed }) => deployed),
       status: () => runs.flatMap((run) => run.history.map(({ status }) => ({ ...runView(run), status }))),
     };
     if (!Object.hasOwn(past, event)) {

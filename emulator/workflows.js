@@ -10,9 +10,9 @@ class Workflows {
   #timers = new Set();
   #lastCreated = 0;
 
-  constructor({ workspaceId, deployMs }) {
-    this.workspaceId = workspaceId;
-    this.deployMs = deployMs;
+  /** `notify(flow)` is told of each deployment that becomes active. */
+  constructor({ deployMs, notify }) {
+    Object.assign(this, { deployMs, notify });
   }
 
   /** Newest first, as Sim lists them. */
@@ -104,6 +104,7 @@ class Workflows {
       version: attempt.version,
       deployedAt: attempt.activatedAt,
     };
+    this.notify(flow);
   }
 }
 
