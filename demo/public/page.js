@@ -52,7 +52,6 @@ async function guarded(button, work) {
   } catch (error) {
     $('problem').textContent = error.message;
     $('problem').hidden = false;
-    $('problem').scrollIntoView({ block: 'nearest' });
   } finally {
     button.disabled = false;
   }
@@ -73,7 +72,8 @@ function showRun(run) {
   $('status').textContent = run.status;
   $('status').dataset.status = run.status;
   $('duration').textContent = run.durationMs == null ? '–' : `${run.durationMs} ms`;
-  $('output').textContent = JSON.stringify(run.error ?? run.output ?? null, null, 2);
+  const output = run.error ?? run.output;
+  $('output').textContent = output == null ? '–' : JSON.stringify(output, null, 2);
   $('cancel').hidden = FINAL.has(run.status);
   $('resume').hidden = run.status !== 'paused';
 }
