@@ -152,7 +152,8 @@ class Faults {
     const reply = apply
       ? await answer()
       : { status: 200, headers: { 'content-type': 'application/json' }, body: '{"data":{}}' };
-    if (!socket.destroyed) {
+    // The client may have left meanwhile.
+    if (socket?.destroyed === false) {
       await KINDS[rule.kind]({ rule, reply, res, socket, signal });
     }
   }

@@ -7,11 +7,14 @@ import { call, start, startWith } from './support.mjs';
 const lists = { v2: '/api/v2/workflows', v1: '/api/v1/workflows', flows: '/api/flows' };
 
 describe('health', () => {
-  it.each([[['v2']], [['v1']], [['flows']], [[]]])('answers with %j switched on, without a key', async (apiVersions) => {
-    const emulator = await start({ apiVersions });
-    const { status, json } = await call(emulator, 'GET', '/api/health', { key: null });
-    expect([status, json.status]).toEqual([200, 'ok']);
-  });
+  it.each([[['v2']], [['v1']], [['flows']], [[]]])(
+    'answers with %j switched on, without a key',
+    async (apiVersions) => {
+      const emulator = await start({ apiVersions });
+      const { status, json } = await call(emulator, 'GET', '/api/health', { key: null });
+      expect([status, json.status]).toEqual([200, 'ok']);
+    },
+  );
 });
 
 describe('a generation that is switched off', () => {

@@ -38,7 +38,7 @@ const v2 = {
     }),
   read: async (emulator, flow, run) => {
     const { json } = await call(emulator, 'GET', `/api/v2/workflows/${flow}/runs/${run}?includeOutput=true`);
-    return { ...json.data, error: json.data.error && json.data.error.message };
+    return { ...json.data, error: json.data.error?.message ?? null };
   },
   cancel: (emulator, flow, run) => call(emulator, 'POST', `/api/v2/workflows/${flow}/runs/${run}/cancel`),
   resume: (emulator, flow, run, contextId, input) =>

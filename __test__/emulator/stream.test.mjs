@@ -23,7 +23,10 @@ describe.each(generations)('%s', (_name, path, bodyOf) => {
     expect(chunks.length).toBeGreaterThan(2);
     expect(chunks.map(({ chunk }) => chunk).join('')).toBe('You said: one two three');
     const [last, end] = frames.slice(-2);
-    expect(last).toMatchObject({ event: 'final', data: { success: true, output: { content: 'You said: one two three' } } });
+    expect(last).toMatchObject({
+      event: 'final',
+      data: { success: true, output: { content: 'You said: one two three' } },
+    });
     expect(end).toBe('[DONE]');
   });
 

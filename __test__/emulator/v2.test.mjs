@@ -169,7 +169,9 @@ describe('runs', () => {
     const runId = async (name) =>
       (await call(emulator, 'POST', of(id[name], '/execute'), { body: { async: true } })).json.data.runId;
     const ids = [await runId('wait'), await runId('wait'), await runId('wait')];
-    await Promise.all(ids.map((one) => emulator.waitFor('status', (run) => run.id === one && run.status === 'running')));
+    await Promise.all(
+      ids.map((one) => emulator.waitFor('status', (run) => run.id === one && run.status === 'running')),
+    );
     const list = (query) => call(emulator, 'GET', of(id.wait, `/runs${query}`));
     const first = (await list('?limit=2&status=running')).json;
     const second = (await list(`?limit=2&cursor=${first.nextCursor}`)).json;
