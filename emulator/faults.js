@@ -93,9 +93,9 @@ const KINDS = {
 
   /** A whole head, then a chunk that announces more than it brings. */
   async 'cut-body'({ rule, reply, socket }) {
+    socket.write(headText(reply, { 'transfer-encoding': 'chunked' }));
     const body = await bytesOf(reply);
     const sent = body.subarray(0, rule.after ?? Math.floor(body.length / 2));
-    socket.write(headText(reply, { 'transfer-encoding': 'chunked' }));
     socket.write(`${body.length.toString(16)}\r\n`);
     socket.end(sent);
   },

@@ -71,4 +71,4 @@ async function send(res, reply, signal) {
   }
 }
 
-module.exports = { BODY_LIMIT, readBody, json, html, eventStream, send };
+module.exports = { readBody, json, html, eventStream, send };

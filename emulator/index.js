@@ -51,6 +51,8 @@ class Emulator extends EventEmitter {
 
   constructor(options) {
     super();
+    // A test may wait for as many runs at once as it likes.
+    this.setMaxListeners(0);
     this.#options = options;
     const { apiKey, workspaceId, apiVersions, runMs, deployMs, rateLimit, latency, tls } = options;
     this.apiKey = apiKey;

@@ -50,6 +50,17 @@ describe('requests', () => {
     expect((await call(emulator, 'GET', '/api/jobs/%E0%A4%A')).status).toBe(400);
   });
 
+  it('that end half-way harm nobody else', async () => {
+    const emulator = await start();
+    const socket = connect(emulator.port, '127.0.0.1');
+    socket.write('POST /api/v2/workflows HTTP/1.1\r\nhost: sim\r\ncontent-length: 100\r\n\r\n{');
+    socket.end();
+    socket.resume();
+    await once(socket, 'close');
+    expect(emulator.requests).toEqual([]);
+    expect((await call(emulator, 'GET', '/api/health')).status).toBe(200);
+  });
+
   it.each([
     ['a wrong key', 'wrong', 'Invalid API key'],
     ['no key', null, 'API key required'],
@@ -117,6 +128,20 @@ describe('seeds', () => {
 });
 
 describe('events', () => {
+  it('can be awaited by many at once', async () => {
+    const { emulator, id } = await startWith(['echo']);
+    const warnings = [];
+    const warned = (warning) => warnings.push(warning);
+    process.on('warning', warned);
+    const starts = Array.from({ length: 20 }, (_, n) => emulator.waitFor('run', ({ input }) => input.n === n));
+    for (let n = 0; n < 20; n += 1) {
+      await call(emulator, 'POST', `/api/workflows/${id.echo}/execute`, { body: { n } });
+    }
+    expect(await Promise.all(starts)).toHaveLength(20);
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+  });
+
   it('are found when they have happened, and awaited when they have not', async () => {
     const { emulator, id } = await startWith(['echo']);
     const later = emulator.waitFor('status', ({ status }) => status === 'completed');
