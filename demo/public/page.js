@@ -50,6 +50,8 @@ async function guarded(button, work) {
   try {
     await work();
   } catch (error) {
+    // Beside the button, where the eyes are.
+    (button.closest('form') ?? button.parentElement).append($('problem'));
     $('problem').textContent = error.message;
     $('problem').hidden = false;
   } finally {
