@@ -86,11 +86,7 @@ impl Handles {
             mac(key, owner, signed).verify_truncated_left(tag).is_ok()
         };
         if flags & TWO_TAGS == 0 {
-            return self
-                .keys()
-                .any(|key| genuine(key, signed, tag))
-                .then(|| read_body(*flags, rest))
-                .flatten();
+            return self.keys().any(|key| genuine(key, signed, tag)).then(|| read_body(*flags, rest)).flatten();
         }
         let (name, _) = rest.split_first_chunk::<4>()?;
         let (body, first_tag) = signed.split_last_chunk::<TAG_LENGTH>()?;
@@ -98,11 +94,7 @@ impl Handles {
             Some(key) => genuine(key, signed, tag),
             None => self.keys().any(|key| genuine(key, body, first_tag)),
         };
-        if known {
-            read_body(*flags, body.get(6..)?)
-        } else {
-            None
-        }
+        if known { read_body(*flags, body.get(6..)?) } else { None }
     }
 
     fn keys(&self) -> impl Iterator<Item = &MacKey> {
@@ -124,20 +116,14 @@ fn mac(key: &MacKey, owner: &Owner, signed: &[u8]) -> hmac::Hmac<sha2::Sha256> {
 }
 
 fn write_body(bytes: &mut Vec<u8>, run: &RunRef, second_key: Option<[u8; 4]>) {
-    let (flow_id, run_id) = (
-        Packed::from_id(run.flow.as_str()),
-        Packed::from_id(run.run.as_str()),
-    );
+    let (flow_id, run_id) = (Packed::from_id(run.flow.as_str()), Packed::from_id(run.run.as_str()));
     let generation = match run.generation {
         Generation::V2 => 0,
         Generation::V1 => 1,
         Generation::Flows => 2,
     };
     let two_tags = if second_key.is_some() { TWO_TAGS } else { 0 };
-    bytes.extend_from_slice(&[
-        VERSION,
-        generation | shape(&flow_id) << 2 | shape(&run_id) << 4 | two_tags,
-    ]);
+    bytes.extend_from_slice(&[VERSION, generation | shape(&flow_id) << 2 | shape(&run_id) << 4 | two_tags]);
     bytes.extend(second_key.into_iter().flatten());
     write_id(bytes, &flow_id);
     write_id(bytes, &run_id);
@@ -153,11 +139,7 @@ fn read_body(flags: u8, mut bytes: &[u8]) -> Option<RunRef> {
     };
     let flow = FlowId::parse(&read_id(flags >> 2 & 3, &mut bytes)?).ok()?;
     let run = SimRunId::parse(&read_id(flags >> 4 & 3, &mut bytes)?).ok()?;
-    bytes.is_empty().then_some(RunRef {
-        generation,
-        flow,
-        run,
-    })
+    bytes.is_empty().then_some(RunRef { generation, flow, run })
 }
 
 fn shape(id: &Packed<'_>) -> u8 {
@@ -180,11 +162,7 @@ fn write_id(bytes: &mut Vec<u8>, id: &Packed<'_>) {
 }
 
 fn read_id(shape: u8, bytes: &mut &[u8]) -> Option<String> {
-    let length = if shape == 0 {
-        usize::from(*bytes.split_off_first()?)
-    } else {
-        16
-    };
+    let length = if shape == 0 { usize::from(*bytes.split_off_first()?) } else { 16 };
     let raw = bytes.split_off(..length)?;
     let packed = match shape {
         0 => Packed::Text(std::str::from_utf8(raw).ok()?),

@@ -10,29 +10,15 @@ fn handles(secrets: &[u8]) -> Handles {
 }
 
 fn roots(secrets: &[u8]) -> RootKeys {
-    RootKeys::new(
-        secrets
-            .iter()
-            .map(|byte| Secret::new([*byte; 32]))
-            .collect(),
-    )
-    .unwrap()
+    RootKeys::new(secrets.iter().map(|byte| Secret::new([*byte; 32])).collect()).unwrap()
 }
 
 fn run(generation: Generation, flow: &str, run: &str) -> RunRef {
-    RunRef {
-        generation,
-        flow: FlowId::parse(flow).unwrap(),
-        run: SimRunId::parse(run).unwrap(),
-    }
+    RunRef { generation, flow: FlowId::parse(flow).unwrap(), run: SimRunId::parse(run).unwrap() }
 }
 
 fn uuid_run() -> RunRef {
-    run(
-        Generation::V2,
-        "3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11",
-        "aa0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c22",
-    )
+    run(Generation::V2, "3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11", "aa0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c22")
 }
 
 fn ann() -> Owner {
@@ -44,11 +30,7 @@ fn an_adopted_run_id_comes_back_from_its_handle() {
     let roots = roots(&[1]);
     let flow = FlowId::parse("3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11").unwrap();
     let id = RunIds::new(&roots).unwrap().derive(&ann(), &flow, "key");
-    let run = RunRef {
-        generation: Generation::V1,
-        flow,
-        run: id,
-    };
+    let run = RunRef { generation: Generation::V1, flow, run: id };
     let handles = Handles::new(&roots);
     let handle = handles.mint(&ann(), &run);
     assert_eq!(handle.len(), 67);
@@ -94,10 +76,7 @@ fn nobody_but_the_owner_opens_a_handle() {
 fn a_tenant_cannot_borrow_letters_from_a_user() {
     let handles = handles(&[1]);
     let handle = handles.mint(&Owner::new(Some("a\u{1}b"), Some("c")), &uuid_run());
-    assert_eq!(
-        handles.open(&Owner::new(Some("a"), Some("b\u{1}c")), &handle),
-        None
-    );
+    assert_eq!(handles.open(&Owner::new(Some("a"), Some("b\u{1}c")), &handle), None);
 }
 
 #[test]
@@ -114,52 +93,24 @@ fn what_was_never_minted_opens_nothing() {
     let handles = handles(&[1]);
     let (uuid, long, longer) = (uuid_run(), "A".repeat(512), "A".repeat(1 << 20));
     let two_tags_only = URL_SAFE_NO_PAD.encode([&[VERSION, TWO_TAGS][..], &[0; 16]].concat());
-    for text in [
-        "",
-        "A",
-        "AA",
-        "AQ",
-        "..",
-        "null",
-        "é",
-        uuid.run.as_str(),
-        &long,
-        &longer,
-        &two_tags_only,
-    ] {
+    for text in ["", "A", "AA", "AQ", "..", "null", "é", uuid.run.as_str(), &long, &longer, &two_tags_only] {
         assert_eq!(handles.open(&ann(), text), None, "{text:.40}");
     }
-    assert_eq!(
-        handles.open(&ann(), &self::handles(&[9]).mint(&ann(), &uuid)),
-        None
-    );
+    assert_eq!(handles.open(&ann(), &self::handles(&[9]).mint(&ann(), &uuid)), None);
 }
 
 #[test]
 fn a_handle_has_one_spelling() {
     let handles = handles(&[1]);
     let handle = handles.mint(&ann(), &uuid_run());
-    assert!(
-        handle
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    );
+    assert!(handle.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
     // 67 characters hold 402 bits, the handle 400: the last character has four spellings, of which one is ours.
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (head, last) = handle.split_at(66);
-    for other in alphabet
-        .iter()
-        .map(|b| char::from(*b))
-        .filter(|c| !last.starts_with(*c))
-    {
+    for other in alphabet.iter().map(|b| char::from(*b)).filter(|c| !last.starts_with(*c)) {
         assert_eq!(handles.open(&ann(), &format!("{head}{other}")), None);
     }
-    for other in [
-        format!("{handle}="),
-        format!(" {handle}"),
-        format!("{handle}\n"),
-        format!("{head}+"),
-    ] {
+    for other in [format!("{handle}="), format!(" {handle}"), format!("{handle}\n"), format!("{head}+")] {
         assert_eq!(handles.open(&ann(), &other), None, "{other}");
     }
 }
@@ -217,11 +168,7 @@ fn any_id() -> impl Strategy<Value = String> {
 }
 
 fn any_run() -> impl Strategy<Value = RunRef> {
-    let generation = prop_oneof![
-        Just(Generation::V2),
-        Just(Generation::V1),
-        Just(Generation::Flows)
-    ];
+    let generation = prop_oneof![Just(Generation::V2), Just(Generation::V1), Just(Generation::Flows)];
     (generation, any_id(), any_id()).prop_map(|(generation, flow, id)| run(generation, &flow, &id))
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
 use thiserror::Error;
 
 /// The longest id Sim takes (`X-Run-Id`, `X-Execution-Id`: 1 to 128 of `[A-Za-z0-9._:-]`).
@@ -28,10 +29,7 @@ fn parse(text: &str) -> Result<Box<str>, IdError> {
         "" => Err(IdError::Empty),
         "." | ".." => Err(IdError::DotSegment),
         _ if text.len() > MAX_ID_LENGTH => Err(IdError::TooLong),
-        _ if !text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-')) =>
-        {
+        _ if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-')) => {
             Err(IdError::BadCharacter)
         }
         _ => Ok(text.into()),
@@ -41,7 +39,8 @@ fn parse(text: &str) -> Result<Box<str>, IdError> {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+        #[serde(transparent)]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -138,14 +137,7 @@ fn derived_text(bits: &[u8; 16]) -> String {
 
 fn uuid_text(bits: &[u8; 16]) -> String {
     let hex = format!("{:032x}", u128::from_be_bytes(*bits));
-    [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-")
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// Which of Sim's APIs a run lives in. A handle is always served by the generation in it.
@@ -163,22 +155,9 @@ mod tests {
 
     #[test]
     fn an_id_of_sims_alphabet_is_taken_as_it_is() {
-        for text in [
-            "a",
-            "wf-1",
-            "A.b_c:d-9",
-            "...",
-            ".a",
-            "3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11",
-        ] {
-            assert_eq!(
-                FlowId::parse(text).map(|id| id.to_string()),
-                Ok(text.to_owned())
-            );
-            assert_eq!(
-                SimRunId::parse(text).map(|id| id.to_string()),
-                Ok(text.to_owned())
-            );
+        for text in ["a", "wf-1", "A.b_c:d-9", "...", ".a", "3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11"] {
+            assert_eq!(FlowId::parse(text).map(|id| id.to_string()), Ok(text.to_owned()));
+            assert_eq!(SimRunId::parse(text).map(|id| id.to_string()), Ok(text.to_owned()));
         }
         assert!(FlowId::parse(&"x".repeat(128)).is_ok());
     }
@@ -189,20 +168,8 @@ mod tests {
         assert_eq!(FlowId::parse(&"x".repeat(129)), Err(IdError::TooLong));
         assert_eq!(FlowId::parse("."), Err(IdError::DotSegment));
         assert_eq!(SimRunId::parse(".."), Err(IdError::DotSegment));
-        for text in [
-            "a/b",
-            "a%2fb",
-            "a b",
-            "a\0",
-            "a\n",
-            "ä",
-            "a?b",
-            "a#b",
-            "a\\b",
-            "a;b",
-            "${a}",
-            "\u{ff0e}\u{ff0e}",
-        ] {
+        for text in ["a/b", "a%2fb", "a b", "a\0", "a\n", "ä", "a?b", "a#b", "a\\b", "a;b", "${a}", "\u{ff0e}\u{ff0e}"]
+        {
             assert_eq!(FlowId::parse(text), Err(IdError::BadCharacter), "{text:?}");
         }
     }
@@ -212,10 +179,7 @@ mod tests {
         let uuid = "3f0c8f0e-5f4b-4c51-8b0a-0d5a0f7d9c11";
         let derived = SimRunId::derived(&[7; 16]);
         assert!(matches!(Packed::from_id(uuid), Packed::Uuid(_)));
-        assert!(matches!(
-            Packed::from_id(derived.as_str()),
-            Packed::Derived(_)
-        ));
+        assert!(matches!(Packed::from_id(derived.as_str()), Packed::Derived(_)));
         for text in [
             "3F0C8F0E-5f4b-4c51-8b0a-0d5a0f7d9c11",
             "3f0c8f0e5f4b-4c51-8b0a-0d5a0f7d9c11-",

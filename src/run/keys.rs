@@ -68,21 +68,14 @@ impl RootKeys {
     /// # Errors
     /// A secret shorter than [`MIN_SECRET_LENGTH`]; no random bytes to be had.
     pub fn new(mut newest_first: Vec<Secret>) -> Result<Self, KeyError> {
-        if let Some(position) = newest_first
-            .iter()
-            .position(|secret| secret.bytes().len() < MIN_SECRET_LENGTH)
-        {
+        if let Some(position) = newest_first.iter().position(|secret| secret.bytes().len() < MIN_SECRET_LENGTH) {
             return Err(KeyError::TooShort(position));
         }
         let (oldest, random) = match newest_first.pop() {
             Some(secret) => (secret, false),
             None => (Secret::new(random_bytes::<MIN_SECRET_LENGTH>()?), true),
         };
-        Ok(Self {
-            newer: newest_first,
-            oldest,
-            random,
-        })
+        Ok(Self { newer: newest_first, oldest, random })
     }
 
     /// No secret was configured: another process, or this one after a restart, has other keys.
@@ -93,10 +86,7 @@ impl RootKeys {
     /// The keys of run handles: the newer ones, newest first, and the oldest.
     pub(super) fn handle_keys(&self) -> (Vec<MacKey>, MacKey) {
         let derive = |secret| MacKey::derive(secret, HANDLE_LABEL);
-        (
-            self.newer.iter().map(derive).collect(),
-            derive(&self.oldest),
-        )
+        (self.newer.iter().map(derive).collect(), derive(&self.oldest))
     }
 }
 
@@ -118,10 +108,8 @@ impl MacKey {
         let (key, name) = okm.split_at_mut(32);
         let hkdf = Hkdf::<Sha256>::new(None, secret.bytes());
         // HKDF refuses more than 255 blocks, HMAC no length at all: neither can happen with these sizes.
-        hkdf.expand_multi_info(&[label, b" key"], key)
-            .expect("32 bytes are fewer than 255 blocks");
-        hkdf.expand_multi_info(&[label, b" name"], name)
-            .expect("4 bytes are fewer than 255 blocks");
+        hkdf.expand_multi_info(&[label, b" key"], key).expect("32 bytes are fewer than 255 blocks");
+        hkdf.expand_multi_info(&[label, b" name"], name).expect("4 bytes are fewer than 255 blocks");
         Self {
             state: Hmac::new_from_slice(key).expect("HMAC takes a key of any length"),
             name: [name[0], name[1], name[2], name[3]],
@@ -159,11 +147,7 @@ impl RunIds {
     /// # Errors
     /// No random bytes to be had.
     pub fn new(roots: &RootKeys) -> Result<Self, KeyError> {
-        Ok(Self {
-            key: MacKey::derive(&roots.oldest, RUN_ID_LABEL),
-            seed: random_bytes()?,
-            count: AtomicU64::new(0),
-        })
+        Ok(Self { key: MacKey::derive(&roots.oldest, RUN_ID_LABEL), seed: random_bytes()?, count: AtomicU64::new(0) })
     }
 
     /// The run id for this owner, flow and idempotency key: 128 bits of a MAC over `run/1` and the three, each with its
@@ -201,13 +185,7 @@ mod tests {
     use super::*;
 
     fn roots(secrets: &[u8]) -> RootKeys {
-        RootKeys::new(
-            secrets
-                .iter()
-                .map(|byte| Secret::new([*byte; 32]))
-                .collect(),
-        )
-        .unwrap()
+        RootKeys::new(secrets.iter().map(|byte| Secret::new([*byte; 32])).collect()).unwrap()
     }
 
     fn run_ids(secrets: &[u8]) -> RunIds {
@@ -230,10 +208,7 @@ mod tests {
 
     #[test]
     fn without_a_secret_every_process_has_other_keys() {
-        let (one, other) = (
-            RootKeys::new(vec![]).unwrap(),
-            RootKeys::new(vec![]).unwrap(),
-        );
+        let (one, other) = (RootKeys::new(vec![]).unwrap(), RootKeys::new(vec![]).unwrap());
         assert!(one.is_random() && !roots(&[1]).is_random());
         let derive = |roots: &RootKeys| RunIds::new(roots).unwrap().derive(&ann(), &flow(), "k");
         assert_ne!(derive(&one), derive(&other));
@@ -243,15 +218,8 @@ mod tests {
     #[test]
     fn no_debug_output_shows_a_secret() {
         let roots = RootKeys::new(vec![Secret::new(*b"a-very-secret-root-of-32-bytes!!")]).unwrap();
-        let seen = format!(
-            "{roots:?} {:?} {:?}",
-            RunIds::new(&roots).unwrap(),
-            roots.handle_keys()
-        );
-        assert!(
-            seen.contains("***") && !seen.contains("very") && !seen.contains("97, 45"),
-            "{seen}"
-        );
+        let seen = format!("{roots:?} {:?} {:?}", RunIds::new(&roots).unwrap(), roots.handle_keys());
+        assert!(seen.contains("***") && !seen.contains("very") && !seen.contains("97, 45"), "{seen}");
     }
 
     #[test]
@@ -264,30 +232,19 @@ mod tests {
 
     #[test]
     fn the_same_key_is_the_same_run_on_every_instance() {
-        assert_eq!(
-            run_ids(&[1]).derive(&ann(), &flow(), "k"),
-            run_ids(&[1]).derive(&ann(), &flow(), "k")
-        );
+        assert_eq!(run_ids(&[1]).derive(&ann(), &flow(), "k"), run_ids(&[1]).derive(&ann(), &flow(), "k"));
     }
 
     #[test]
     fn adding_a_secret_on_one_of_two_instances_keeps_run_ids_equal() {
-        assert_eq!(
-            run_ids(&[1]).derive(&ann(), &flow(), "k"),
-            run_ids(&[2, 1]).derive(&ann(), &flow(), "k")
-        );
+        assert_eq!(run_ids(&[1]).derive(&ann(), &flow(), "k"), run_ids(&[2, 1]).derive(&ann(), &flow(), "k"));
     }
 
     #[test]
     fn a_run_id_differs_with_tenant_user_flow_key_and_secret() {
         let ids = run_ids(&[1]);
         let derive = |tenant: Option<&str>, user: Option<&str>, flow: &str, key: &str| {
-            ids.derive(
-                &Owner::new(tenant, user),
-                &FlowId::parse(flow).unwrap(),
-                key,
-            )
-            .to_string()
+            ids.derive(&Owner::new(tenant, user), &FlowId::parse(flow).unwrap(), key).to_string()
         };
         let all = [
             derive(Some("t"), Some("u"), "f", "k"),
@@ -304,28 +261,17 @@ mod tests {
             derive(Some("t"), Some("u"), "fk", ""),
             derive(Some("t"), Some("u"), "f2", "k"),
             derive(Some("t"), Some("u"), "f", "k2"),
-            run_ids(&[2])
-                .derive(
-                    &Owner::new(Some("t"), Some("u")),
-                    &FlowId::parse("f").unwrap(),
-                    "k",
-                )
-                .to_string(),
+            run_ids(&[2]).derive(&Owner::new(Some("t"), Some("u")), &FlowId::parse("f").unwrap(), "k").to_string(),
         ];
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        assert!(
-            all.iter()
-                .all(|id| SimRunId::parse(id).is_ok() && id.len() == 36)
-        );
+        assert!(all.iter().all(|id| SimRunId::parse(id).is_ok() && id.len() == 36));
     }
 
     #[test]
     fn a_fresh_key_comes_once() {
         let (one, other) = (run_ids(&[1]), run_ids(&[1]));
-        let keys: std::collections::HashSet<_> = (0..1000)
-            .flat_map(|_| [one.fresh_key(), other.fresh_key()])
-            .collect();
+        let keys: std::collections::HashSet<_> = (0..1000).flat_map(|_| [one.fresh_key(), other.fresh_key()]).collect();
         assert_eq!(keys.len(), 2000);
     }
 }

@@ -1,6 +1,20 @@
-//! Runs: handles, ids, status.
+//! Runs: handles, ids, starting, reading, steering.
 
 pub mod handle;
 pub mod id;
+mod idempotency;
+mod json;
 pub mod keys;
 pub mod owner;
+mod read;
+mod start;
+mod steer;
+
+pub use handle::{Handles, RunRef};
+pub use id::{FlowId, Generation, SimRunId};
+pub use idempotency::{Key, Memory};
+pub use keys::{RootKeys, RunIds};
+pub use owner::Owner;
+pub use read::read;
+pub use start::{Mode, RunRequest, start};
+pub use steer::{ResumeRequest, cancel, resume};

@@ -15,10 +15,7 @@ pub struct Owner {
 
 impl Owner {
     pub fn new(tenant: Option<&str>, user: Option<&str>) -> Self {
-        Self {
-            tenant: tenant.map(Into::into),
-            user: user.map(Into::into),
-        }
+        Self { tenant: tenant.map(Into::into), user: user.map(Into::into) }
     }
 
     /// Feeds the owner to a MAC so that no two owners feed the same bytes.

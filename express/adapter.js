@@ -1,0 +1,116 @@
+// The adapter as a Node API: each method is a route of the HTTP contract, called without HTTP.
+
+const { Bridge } = require('./bridge.js');
+const { SimError } = require('./error.js');
+const { readHead } = require('./head.js');
+
+/** The longest a timer can run; it only has to keep the process alive. */
+const LONGEST_TIMER_MS = 0x7fffffff;
+
+class SimAdapter {
+  /** Not private: the router speaks to it without the detour over promises. */
+  bridge;
+  #awaited = 0;
+  #keepAlive;
+
+  constructor(options) {
+    this.bridge = new Bridge(options);
+  }
+
+  health(options) {
+    return this.#call('GET', '/health', undefined, options);
+  }
+
+  createFlow(draft, options) {
+    return this.#call('POST', '/flows/create', draft, options);
+  }
+
+  listFlows({ cursor, limit, ...options } = {}) {
+    const query = new URLSearchParams();
+    if (cursor !== undefined && cursor !== null) query.set('cursor', cursor);
+    if (limit !== undefined) query.set('limit', String(limit));
+    return this.#call('GET', query.size > 0 ? `/flows?${query}` : '/flows', undefined, options);
+  }
+
+  getFlow(flowId, options) {
+    return this.#call('GET', `/flows/${encodeURIComponent(flowId)}`, undefined, options);
+  }
+
+  runFlow(flowId, { input, mode, timeoutMs, ...options } = {}) {
+    // In `sync` mode the time-out is the wait for the run, and the answer says how far it came.
+    const body = mode === 'sync' ? { input, mode, timeoutMs } : { input, mode };
+    const limit = mode === 'sync' ? options : { timeoutMs, ...options };
+    return this.#call('POST', `/flows/${encodeURIComponent(flowId)}/run`, body, limit);
+  }
+
+  runStatus(runId, options) {
+    return this.#call('GET', `/runs/${encodeURIComponent(runId)}/status`, undefined, options);
+  }
+
+  cancelRun(runId, options) {
+    return this.#call('POST', `/runs/${encodeURIComponent(runId)}/cancel`, undefined, options);
+  }
+
+  resumeRun(runId, { input, contextId, ...options } = {}) {
+    return this.#call('POST', `/runs/${encodeURIComponent(runId)}/resume`, { input, contextId }, options);
+  }
+
+  proxy(request, options) {
+    return this.#call('POST', '/proxy', request, options);
+  }
+
+  close({ drainMs = 5000 } = {}) {
+    return this.#await(this.bridge.close(drainMs));
+  }
+
+  #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
+    const answer = new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs > 0)) {
+        throw new TypeError('timeoutMs must be a whole number of milliseconds above 0');
+      }
+      const request = {
+        method,
+        url,
+        mount: '',
+        host: user === undefined,
+        user: user === undefined ? undefined : String(user?.id ?? ''),
+        tenant: user?.tenantId,
+        requestId,
+        idempotencyKey,
+        timeoutMs,
+      };
+      const stop = () => {
+        this.bridge.cancel(call);
+        reject(signal.reason);
+      };
+      const receive = (status, head, bytes) => {
+        signal?.removeEventListener('abort', stop);
+        settle(status, head, bytes, resolve, reject);
+      };
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const call = this.bridge.submit(request, text, receive, user);
+      if (call !== undefined) signal?.addEventListener('abort', stop, { once: true });
+    });
+    return this.#await(answer);
+  }
+
+  /** Keeps the process alive while somebody waits; the addon itself does not. */
+  async #await(promise) {
+    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_TIMER_MS);
+    try {
+      return await promise;
+    } finally {
+      if (--this.#awaited === 0) clearInterval(this.#keepAlive);
+    }
+  }
+}
+
+function settle(status, head, bytes, resolve, reject) {
+  const json = JSON.parse(bytes.toString());
+  if (status < 400 || json?.error === undefined) return resolve(json);
+  const retryAfter = readHead(head)['retry-after'];
+  reject(new SimError(json.error, status, { retryAfterMs: retryAfter && Number(retryAfter) * 1000 }));
+}
+
+module.exports = { SimAdapter };

@@ -1,0 +1,29 @@
+// Unpacks what `src/outbox.rs` packs: records of kind, two numbers, head and body.
+
+const ANSWER = 1;
+const QUESTION = 2;
+const LOG = 3;
+const CLOSED = 4;
+
+const HEADER_BYTES = 17;
+
+/**
+ * Calls `visit(kind, first, second, head, body)` for each record of `packed`. `body` is a view, not a copy.
+ * @param {Buffer} packed
+ * @param {(kind: number, first: number, second: number, head: string, body: Buffer) => void} visit
+ */
+function unpack(packed, visit) {
+  let at = 0;
+  while (at < packed.length) {
+    const headAt = at + HEADER_BYTES;
+    const bodyAt = headAt + packed.readUInt32LE(at + 9);
+    const end = bodyAt + packed.readUInt32LE(at + 13);
+    const kind = packed[at];
+    const first = packed.readUInt32LE(at + 1);
+    const second = packed.readUInt32LE(at + 5);
+    visit(kind, first, second, packed.latin1Slice(headAt, bodyAt), packed.subarray(bodyAt, end));
+    at = end;
+  }
+}
+
+module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED };

@@ -1,0 +1,27 @@
+// The public face: five functions on a shared adapter, the class behind them, the Express router, the error.
+
+const { SimAdapter } = require('./express/adapter.js');
+const { SimError } = require('./express/error.js');
+const { createRouter } = require('./express/router.js');
+
+let shared;
+
+/** The adapter that the environment configures, made on first use. */
+function sharedAdapter() {
+  shared ??= new SimAdapter();
+  return shared;
+}
+
+const health = (options) => sharedAdapter().health(options);
+const createFlow = (draft, options) => sharedAdapter().createFlow(draft, options);
+const runFlow = (flowId, options) => sharedAdapter().runFlow(flowId, options);
+const runStatus = (runId, options) => sharedAdapter().runStatus(runId, options);
+const proxy = (request, options) => sharedAdapter().proxy(request, options);
+
+function simRouter(options) {
+  if (options === undefined) return createRouter(sharedAdapter());
+  const { adapter, ...rest } = options;
+  return createRouter(adapter ?? new SimAdapter(rest));
+}
+
+module.exports = { health, createFlow, runFlow, runStatus, proxy, simRouter, SimAdapter, SimError };

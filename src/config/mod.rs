@@ -1,0 +1,214 @@
+//! Options and environment -> one validated, immutable [`Config`], or every problem at once.
+//! It knows names, defaults and forms; it opens no file and no connection.
+
+mod read;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+pub use read::Problem;
+use read::Reader;
+
+use crate::run::Generation;
+use crate::run::keys::Secret;
+
+/// Which of Sim's API generations to speak (`SIM_API_VERSION`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiVersion {
+    Auto,
+    Fixed(Generation),
+}
+
+/// Where Sim is and how to be let in. Absent when `SIM_BASE_URL` is unset.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Without a trailing slash in its path.
+    pub base_url: Url,
+    pub api_key: Secret,
+    pub api_version: ApiVersion,
+    pub workspace_id: Option<String>,
+    /// Longest time for one call to Sim, answer included.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    /// Largest answer of Sim that is read, in bytes.
+    pub max_answer_bytes: usize,
+    /// PEM file with further certificate authorities.
+    pub ca_file: Option<String>,
+    pub proxy: ProxyConfig,
+}
+
+/// The outgoing HTTP proxy, with its exceptions.
+#[derive(Clone, Default)]
+pub struct ProxyConfig {
+    pub url: Option<Url>,
+    pub no_proxy: Option<String>,
+}
+
+impl std::fmt::Debug for ProxyConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // A proxy URL may carry a password.
+        f.debug_struct("ProxyConfig").field("url", &self.url.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The whole configuration, read once at start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub sim: Option<SimConfig>,
+    /// Sim's editor as browsers see it; the only source of `flow.url`.
+    pub public_url: Option<Url>,
+    /// Sim's or the host's Socket.io address as browsers see it.
+    pub public_ws_url: Option<Url>,
+    /// Newest first; the first signs.
+    pub signing_secrets: Vec<Secret>,
+    /// Newest first; the roots of handles and run ids.
+    pub handle_secrets: Vec<Secret>,
+    /// Longest wait of a `sync` run.
+    pub sync_timeout: Duration,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Whether the host is asked (`canRunFlow`) before a flow is shown or run.
+    pub asks_can_run_flow: bool,
+    /// Whether this process is the only one, so that run ids made with a random key still mean something.
+    pub single_process: bool,
+}
+
+/// LibreChat's own limit for a JSON body.
+const MAX_BODY_BYTES: u64 = 3 * 1024 * 1024;
+const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+
+impl Config {
+    /// Reads `{"options": {…}, "env": {…}}`. An option wins over its environment variable; an empty variable counts
+    /// as unset. `Err` holds every problem found.
+    pub fn read(settings: &Value) -> Result<Self, Vec<Problem>> {
+        let mut r = Reader::new(settings);
+        let base_url = r.url("baseUrl", "SIM_BASE_URL", &["http", "https"]);
+        let api_key = r.secret("apiKey", "SIM_API_KEY");
+        let named = base_url.is_some() || r.has("baseUrl", "SIM_BASE_URL");
+        if named && api_key.is_none() {
+            r.problem("apiKey", "SIM_API_KEY", "is required with SIM_BASE_URL");
+        }
+        let api_version = match r.text("apiVersion", "SIM_API_VERSION").as_deref() {
+            None | Some("auto") => ApiVersion::Auto,
+            Some("v2") => ApiVersion::Fixed(Generation::V2),
+            Some("v1") => ApiVersion::Fixed(Generation::V1),
+            Some("flows") => ApiVersion::Fixed(Generation::Flows),
+            Some(_) => {
+                r.problem("apiVersion", "SIM_API_VERSION", "must be auto, v2, v1 or flows");
+                ApiVersion::Auto
+            }
+        };
+        let workspace_id = r.text("workspaceId", "SIM_WORKSPACE_ID");
+        if workspace_id.as_deref().is_some_and(|id| id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic())) {
+            r.problem("workspaceId", "SIM_WORKSPACE_ID", "must be at most 128 visible ASCII characters");
+        }
+        let signing_secrets = r.secrets("signingSecret", "SIM_SIGNING_SECRET");
+        let own_handle_secrets = r.secrets("handleSecret", "SIM_HANDLE_SECRET");
+        let https = base_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let proxy = r.proxy(https);
+        let timeout = r.millis("timeoutMs", "SIM_TIMEOUT_MS", 30_000, 1..=600_000);
+        let connect_timeout = r.millis("connectTimeoutMs", "SIM_CONNECT_TIMEOUT_MS", 5_000, 1..=60_000);
+        let max_answer_bytes =
+            r.number("maxAnswerBytes", "SIM_MAX_ANSWER_BYTES", MAX_ANSWER_BYTES, 1024..=1024 * 1024 * 1024) as usize;
+        let ca_file = r.text("caFile", "SIM_CA_FILE").or_else(|| r.env("NODE_EXTRA_CA_CERTS"));
+        let sim = base_url.zip(api_key).map(|(base_url, api_key)| SimConfig {
+            base_url,
+            api_key,
+            api_version,
+            workspace_id,
+            timeout,
+            connect_timeout,
+            max_answer_bytes,
+            ca_file,
+            proxy,
+        });
+        let config = Config {
+            sim,
+            public_url: r.url("publicUrl", "SIM_PUBLIC_URL", &["http", "https"]),
+            public_ws_url: r.url("publicWsUrl", "SIM_PUBLIC_WS_URL", &["ws", "wss", "http", "https"]),
+            handle_secrets: if own_handle_secrets.is_empty() { signing_secrets.clone() } else { own_handle_secrets },
+            signing_secrets,
+            sync_timeout: r.millis("syncTimeoutMs", "SIM_SYNC_TIMEOUT_MS", 30_000, 1..=600_000),
+            max_body_bytes: r.number("maxBodyBytes", "SIM_MAX_BODY_BYTES", MAX_BODY_BYTES, 1024..=64 * 1024 * 1024)
+                as usize,
+            asks_can_run_flow: r.flag("canRunFlow"),
+            single_process: r.flag("singleProcess"),
+        };
+        r.finish().map(|()| config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(env: Value) -> Result<Config, Vec<Problem>> {
+        Config::read(&json!({ "options": {}, "env": env }))
+    }
+
+    #[test]
+    fn without_a_base_url_there_is_no_sim_and_no_problem() {
+        assert!(read(json!({})).unwrap().sim.is_none());
+        assert!(read(json!({ "SIM_BASE_URL": "" })).unwrap().sim.is_none());
+    }
+
+    #[test]
+    fn every_problem_is_listed_at_once() {
+        let problems = read(json!({
+            "SIM_BASE_URL": "ftp://user:pw@sim.example/?a=1", "SIM_API_VERSION": "v3", "SIM_TIMEOUT_MS": "soon",
+            "SIM_SIGNING_SECRET": "short", "SIM_PUBLIC_URL": "sim.example", "SIM_MAX_BODY_BYTES": "12"
+        }))
+        .unwrap_err();
+        let names: Vec<_> = problems.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "baseUrl (SIM_BASE_URL)",
+                "apiKey (SIM_API_KEY)",
+                "apiVersion (SIM_API_VERSION)",
+                "signingSecret (SIM_SIGNING_SECRET)",
+                "timeoutMs (SIM_TIMEOUT_MS)",
+                "publicUrl (SIM_PUBLIC_URL)",
+                "maxBodyBytes (SIM_MAX_BODY_BYTES)"
+            ]
+        );
+        assert!(!format!("{problems:?}").contains("pw"), "a problem repeats a password");
+    }
+
+    #[test]
+    fn an_option_wins_over_its_variable_and_unknown_ones_are_named() {
+        let settings = json!({
+            "options": { "baseUrl": "http://one/sub/", "apiKey": "k" },
+            "env": { "SIM_BASE_URL": "http://two", "SIM_API_KEY": "other" }
+        });
+        let config = Config::read(&settings).unwrap();
+        assert_eq!(config.sim.unwrap().base_url.as_str(), "http://one/sub");
+        let problems = Config::read(&json!({ "options": { "baseURL": "x" }, "env": {} })).unwrap_err();
+        assert_eq!(problems, [Problem { name: "baseURL".into(), message: "is not an option".into() }]);
+    }
+
+    #[test]
+    fn secrets_never_print() {
+        let secret = "0123456789012345678901234567890123456789";
+        let config = read(json!({
+            "SIM_BASE_URL": "http://sim", "SIM_API_KEY": "key-key-key", "SIM_SIGNING_SECRET": secret,
+            "HTTP_PROXY": "http://u:proxypw@proxy:3128"
+        }))
+        .unwrap();
+        let printed = format!("{config:?}");
+        assert!(!printed.contains(secret) && !printed.contains("key-key-key") && !printed.contains("proxypw"));
+    }
+
+    #[test]
+    fn librechats_proxy_variable_comes_first() {
+        let config = read(json!({
+            "SIM_BASE_URL": "https://sim", "SIM_API_KEY": "k", "PROXY": "http://first:1", "HTTPS_PROXY": "http://second:2"
+        }))
+        .unwrap();
+        assert_eq!(config.sim.unwrap().proxy.url.unwrap().as_str(), "http://first:1/");
+    }
+}

@@ -1,0 +1,218 @@
+//! The runtime and what is under way on it: one thread of its own, a table of calls, and an outbox that the host
+//! empties in one go. It knows nothing of what a call does.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::answer::Answer;
+use crate::config::Config;
+use crate::core::Core;
+use crate::error::{Code, Error};
+use crate::host::{Host, Level, Question};
+use crate::outbox::{Event, Outbox};
+use crate::pipeline::{Admission, Pipeline, Request};
+
+/// What became of a submitted request.
+pub enum Submission {
+    Answered(Answer),
+    /// It is under way; its answer will be in the outbox under this number.
+    Pending(u32),
+}
+
+/// The adapter at work.
+pub struct Engine {
+    pipeline: Arc<Pipeline>,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    next_call: AtomicU32,
+}
+
+struct Shared {
+    outbox: Arc<Outbox>,
+    under_way: Mutex<HashMap<u32, AbortHandle>>,
+    /// Signalled when a call leaves `under_way`.
+    left: Notify,
+    closing: AtomicBool,
+    questions: Arc<Questions>,
+}
+
+impl Engine {
+    /// Starts the thread. `wake` is called, from any thread, when the outbox has something new.
+    pub fn start(config: Config, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, String> {
+        let outbox = Arc::new(Outbox::new(wake));
+        let questions =
+            Arc::new(Questions { outbox: Arc::clone(&outbox), next: AtomicU32::new(0), open: Mutex::default() });
+        let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| format!("the runtime cannot start: {error}"))?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("sim-adapter".to_owned())
+            .spawn(move || {
+                // An error means the engine was dropped, which is a stop too.
+                let _ = runtime.block_on(stopped);
+                runtime.shutdown_background();
+            })
+            .map_err(|error| format!("the runtime's thread cannot start: {error}"))?;
+        let shared = Arc::new(Shared {
+            outbox,
+            under_way: Mutex::default(),
+            left: Notify::new(),
+            closing: AtomicBool::new(false),
+            questions,
+        });
+        Ok(Self {
+            pipeline: Arc::new(Pipeline::new(core)),
+            shared,
+            runtime: handle,
+            stop: Mutex::new(Some(stop)),
+            next_call: AtomicU32::new(0),
+        })
+    }
+
+    pub fn max_body_bytes(&self) -> usize {
+        self.pipeline.max_body_bytes()
+    }
+
+    /// Admits a request and sets it going.
+    pub fn submit(&self, request: Request<'_>) -> Submission {
+        let call = self.next_call.fetch_add(1, Ordering::Relaxed);
+        if self.shared.closing.load(Ordering::Acquire) {
+            let id = request.request_id.unwrap_or_default().to_owned();
+            return Submission::Answered(Answer::error(&shutting_down(), &id));
+        }
+        let work = match self.pipeline.admit(call, request) {
+            Admission::Answered(answer) => return Submission::Answered(answer),
+            Admission::Admitted(work) => work,
+        };
+        let (pipeline, shared) = (Arc::clone(&self.pipeline), Arc::clone(&self.shared));
+        // Locked until the handle is in the table, so that a call cannot leave it before it is in.
+        let mut under_way = self.shared.under_way();
+        let task = self.runtime.spawn(async move {
+            let outcome = AssertUnwindSafe(pipeline.carry_out(work)).catch_unwind().await;
+            let answer = outcome.unwrap_or_else(|_| {
+                shared.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
+                Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), "")
+            });
+            if shared.leave(call) {
+                shared.outbox.push(Event::Answer { call, answer });
+            }
+        });
+        under_way.insert(call, task.abort_handle());
+        Submission::Pending(call)
+    }
+
+    /// Gives a call up: its request to Sim is dropped, and no answer comes.
+    pub fn cancel(&self, call: u32) {
+        let handle = self.shared.under_way().remove(&call);
+        if let Some(handle) = handle {
+            handle.abort();
+            self.shared.left.notify_waiters();
+        }
+    }
+
+    /// Everything that is waiting for the host, packed.
+    pub fn drain(&self) -> Vec<u8> {
+        self.shared.outbox.drain()
+    }
+
+    /// The host's answer to a question; `None` when its function failed.
+    pub fn reply(&self, question: u32, answer: Option<Value>) {
+        if let Some(asker) = self.shared.questions.open().remove(&question) {
+            // Whoever asked may be gone.
+            let _ = asker.send(answer);
+        }
+    }
+
+    /// Takes no more requests, waits up to `drain` for those under way, answers the rest with `shutting_down`, and ends
+    /// the thread. The outbox' last event says that it is done.
+    pub fn close(&self, drain: Duration) {
+        if self.shared.closing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.runtime.spawn(async move {
+            let _ = tokio::time::timeout(drain, shared.empty()).await;
+            let rest: Vec<(u32, AbortHandle)> = shared.under_way().drain().collect();
+            for (call, handle) in rest {
+                handle.abort();
+                shared.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), "") });
+            }
+            shared.outbox.push(Event::Closed);
+            drop(stop);
+        });
+    }
+}
+
+impl Shared {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<u32, AbortHandle>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the call was still wanted.
+    fn leave(&self, call: u32) -> bool {
+        let wanted = self.under_way().remove(&call).is_some();
+        self.left.notify_waiters();
+        wanted
+    }
+
+    async fn empty(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.under_way().is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+fn shutting_down() -> Error {
+    Error::new(Code::ShuttingDown, "the server is shutting down").retry_after(Some(Duration::from_secs(1)))
+}
+
+/// Questions to the host that wait for an answer.
+struct Questions {
+    outbox: Arc<Outbox>,
+    next: AtomicU32,
+    open: Mutex<HashMap<u32, oneshot::Sender<Option<Value>>>>,
+}
+
+impl Questions {
+    fn open(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Option<Value>>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for Questions {
+    fn ask(&self, call: u32, question: Question, about: Value) -> oneshot::Receiver<Option<Value>> {
+        let (asker, answer) = oneshot::channel();
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut open = self.open();
+            // Askers that went away left their place.
+            open.retain(|_, asker| !asker.is_closed());
+            open.insert(id, asker);
+        }
+        self.outbox.push(Event::Question { id, call, question: question.as_str(), about });
+        answer
+    }
+
+    fn log(&self, level: Level, event: &'static str, message: &str) {
+        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned() });
+    }
+}

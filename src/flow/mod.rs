@@ -1,0 +1,68 @@
+//! Flows: listing, reading, creating. It knows Sim's generations by their trait only.
+
+mod create;
+mod list;
+
+use serde_json::json;
+
+pub use create::{DraftRequest, create};
+pub use list::{FlowList, list};
+
+use crate::core::{Context, Core};
+use crate::error::Error;
+use crate::host::{Question, ask};
+use crate::run::FlowId;
+use crate::upstream::api::{Flow, FlowDetail};
+
+/// What a user may not see does not exist for them.
+fn hidden() -> Error {
+    Error::not_found("there is no such flow")
+}
+
+/// `GET /flows/:id`: the flow with its inputs.
+pub async fn get(core: &Core, context: &Context, id: &FlowId) -> Result<Vec<u8>, Error> {
+    let detail = fetch(core, context, id).await?;
+    check(core, context, std::slice::from_ref(&detail.flow)).await?;
+    Ok(serde_json::to_vec(&json!({ "flow": detail })).unwrap_or_default())
+}
+
+/// Refuses a flow that the user may not run. Costs nothing when the host has no say in it.
+pub async fn guard(core: &Core, context: &Context, id: &FlowId) -> Result<(), Error> {
+    if !core.config.asks_can_run_flow {
+        return Ok(());
+    }
+    let listed = core.flow_list.find(id).await;
+    let flow = match listed {
+        Some(flow) => flow,
+        None => fetch(core, context, id).await?.flow,
+    };
+    check(core, context, std::slice::from_ref(&flow)).await
+}
+
+async fn fetch(core: &Core, context: &Context, id: &FlowId) -> Result<FlowDetail, Error> {
+    let upstream = core.upstream()?;
+    let api = upstream.api(&context.caller).await?;
+    let reply = upstream.send(&context.caller, &api.get_flow(id)).await?;
+    let detail = api.read_flow(&reply)?;
+    let elsewhere = match (&detail.flow.workspace, &upstream.workspace) {
+        (Some(of_flow), Some(ours)) => of_flow != ours,
+        _ => false,
+    };
+    if elsewhere { Err(hidden()) } else { Ok(detail) }
+}
+
+/// Refuses unless the user may run every one of `flows`.
+async fn check(core: &Core, context: &Context, flows: &[Flow]) -> Result<(), Error> {
+    let allowed = allowed(core, context, flows).await?;
+    if allowed.iter().all(|yes| *yes) { Ok(()) } else { Err(hidden()) }
+}
+
+/// For each of `flows`, whether the user may see and run it.
+async fn allowed(core: &Core, context: &Context, flows: &[Flow]) -> Result<Vec<bool>, Error> {
+    if !core.config.asks_can_run_flow || flows.is_empty() {
+        return Ok(vec![true; flows.len()]);
+    }
+    let answer = ask(&*core.host, context.call, Question::CanRunFlow, json!(flows)).await?;
+    let said = answer.as_array().map(|list| list.iter().map(|yes| yes.as_bool() == Some(true)).collect::<Vec<_>>());
+    Ok(said.filter(|list| list.len() == flows.len()).unwrap_or_else(|| vec![false; flows.len()]))
+}

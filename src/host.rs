@@ -1,0 +1,54 @@
+//! The host's side of a conversation: questions only it can answer, and lines for its log.
+//! It must not know how they travel.
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::error::{Code, Error};
+
+/// What only the host can decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which of these flows the user may see and run; the answer is a list of booleans.
+    CanRunFlow,
+}
+
+impl Question {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Question::CanRunFlow => "canRunFlow",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warn,
+}
+
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warn => "warn",
+        }
+    }
+}
+
+/// The process this core lives in.
+pub trait Host: Send + Sync {
+    /// Asks about the request `call`. `None` comes back when the host's function failed.
+    fn ask(&self, call: u32, question: Question, about: Value) -> oneshot::Receiver<Option<Value>>;
+
+    /// One log line: an event name, and what helps to understand it. Never a secret, a body or a host name.
+    fn log(&self, level: Level, event: &'static str, message: &str);
+}
+
+/// Asks, and refuses when the host gives no answer of use: a broken gate is a closed one.
+pub async fn ask(host: &dyn Host, call: u32, question: Question, about: Value) -> Result<Value, Error> {
+    match host.ask(call, question, about).await {
+        Ok(Some(answer)) => Ok(answer),
+        _ => Err(Error::new(Code::Forbidden, "the server could not decide whether this is allowed")),
+    }
+}

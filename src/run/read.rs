@@ -1,0 +1,73 @@
+//! Reading a run: once, or until it stops moving.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{RunRef, json};
+use crate::core::{Context, Core};
+use crate::error::{Code, Error};
+use crate::upstream::api::{self, RunState};
+
+/// `GET /runs/:runId/status`.
+pub async fn read(core: &Core, context: &Context, reference: &RunRef) -> Result<Vec<u8>, Error> {
+    let state = state(core, context, reference).await?;
+    Ok(json::full(core, context, reference, &state))
+}
+
+/// The run as Sim tells it now, asked of the generation in its handle.
+pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) -> Result<RunState, Error> {
+    let api = api::of(reference.generation);
+    let call = api.run(&reference.flow, &reference.run);
+    let reply = core.upstream()?.send(&context.caller, &call).await?;
+    api.read_run(&reply)
+}
+
+/// Reads a run that certainly exists: Sim may need some seconds until it can be read. `None`: not within `deadline`.
+pub(super) async fn appears(
+    core: &Core,
+    context: &Context,
+    reference: &RunRef,
+    deadline: Instant,
+) -> Result<Option<RunState>, Error> {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match state(core, context, reference).await {
+            Ok(state) => return Ok(Some(state)),
+            Err(error) if error.code == Code::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let wake = Instant::now() + wait;
+        if wake >= deadline {
+            return Ok(None);
+        }
+        sleep_until(wake).await;
+        wait = (wait * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// Reads a run until its status stops moving or `deadline` comes, and gives the last state seen. A read that fails is
+/// no reason to say that the run did: the next one may work.
+pub(super) async fn settle(
+    core: &Core,
+    context: &Context,
+    reference: &RunRef,
+    mut last: RunState,
+    deadline: Instant,
+) -> RunState {
+    let mut wait = Duration::from_millis(50);
+    while last.status.is_moving() {
+        let wake = Instant::now() + wait;
+        if wake >= deadline {
+            break;
+        }
+        sleep_until(wake).await;
+        wait = (wait * 3 / 2).min(Duration::from_secs(1));
+        match tokio::time::timeout_at(deadline, state(core, context, reference)).await {
+            Ok(Ok(state)) => last = state,
+            Ok(Err(_)) => {}
+            Err(_) => break,
+        }
+    }
+    last
+}

@@ -1,0 +1,270 @@
+//! Sim, over one HTTP client: pool, deadlines, retry, breaker, signatures. Above it nobody sees a connection; it must
+//! not know users' rights or our own routes.
+
+pub mod api;
+mod breaker;
+mod call;
+mod client;
+mod detect;
+mod flows;
+mod refusal;
+mod retry;
+pub mod urls;
+mod v1;
+mod v2;
+
+use std::time::{Duration, Instant as StdInstant};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+pub use api::Api;
+pub use breaker::Circuit;
+pub use call::{Call, Caller, Method, Repeat, Reply};
+pub use refusal::{Failure, Meaning};
+
+use crate::config::SimConfig;
+use crate::error::{Code, Error};
+
+/// The way to Sim.
+pub struct Upstream {
+    client: reqwest::Client,
+    base: Url,
+    fixed_headers: HeaderMap,
+    /// `SIM_WORKSPACE_ID`: v1 and v2 need it to list and to create.
+    pub workspace: Option<String>,
+    timeout: Duration,
+    max_answer: usize,
+    breaker: breaker::Breaker,
+    budget: retry::Budget,
+    detection: detect::Detection,
+}
+
+/// One try's answer, of whatever status.
+struct Raw {
+    status: u16,
+    json: bool,
+    retry_after: Option<Duration>,
+    body: Bytes,
+}
+
+/// Why a try brought no answer, and what that says about Sim.
+struct Lost {
+    failure: Failure,
+    /// Whether it counts against Sim: a cut connection shows that somebody is there, silence does not.
+    counts: bool,
+}
+
+impl Upstream {
+    /// `Err` names the part of the configuration that cannot be used.
+    pub fn new(config: &SimConfig) -> Result<Self, String> {
+        let mut key = HeaderValue::from_bytes(config.api_key.bytes())
+            .map_err(|_| "SIM_API_KEY cannot be sent as a header".to_owned())?;
+        key.set_sensitive(true);
+        let mut fixed_headers = HeaderMap::new();
+        fixed_headers.insert(HeaderName::from_static("x-api-key"), key);
+        fixed_headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
+        fixed_headers.insert(
+            reqwest::header::USER_AGENT,
+            HeaderValue::from_static(concat!("sim-adapter/", env!("CARGO_PKG_VERSION"))),
+        );
+        Ok(Self {
+            client: client::build(config)?,
+            base: config.base_url.clone(),
+            fixed_headers,
+            workspace: config.workspace_id.clone(),
+            timeout: config.timeout,
+            max_answer: config.max_answer_bytes,
+            breaker: breaker::Breaker::default(),
+            budget: retry::Budget::default(),
+            detection: detect::Detection::new(config.api_version),
+        })
+    }
+
+    pub fn circuit(&self) -> Circuit {
+        self.breaker.circuit(StdInstant::now())
+    }
+
+    /// The generation to speak: configured, or found by asking.
+    pub async fn api(&self, caller: &Caller) -> Result<&'static dyn Api, Error> {
+        Ok(api::of(self.detection.generation(self, caller).await?))
+    }
+
+    /// The generation found so far, without asking.
+    pub fn known_generation(&self) -> Option<crate::run::Generation> {
+        self.detection.known()
+    }
+
+    /// Sends `call`, again where that is safe, until an answer of use, a refusal, or the deadline.
+    pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
+        let deadline = caller.deadline.min(Instant::now() + self.timeout);
+        self.budget.earn();
+        let mut tries = 1;
+        loop {
+            let mut failure = match self.attempt(caller, call, deadline).await {
+                Ok(raw) if (200..300).contains(&raw.status) && raw.json => {
+                    return Ok(Reply { status: raw.status, body: raw.body });
+                }
+                // What says 2xx but is no JSON was not Sim's doing; whether Sim acted nobody knows.
+                Ok(raw) if (200..300).contains(&raw.status) => Failure::unclear(Error::malformed()),
+                Ok(raw) => refusal::read(raw.status, &raw.body, raw.retry_after),
+                Err(failure) => failure,
+            };
+            failure.tries = tries;
+            let transient = failure.error.code != Code::UpstreamBusy
+                && failure.error.code != Code::CircuitOpen
+                && failure.meaning == Meaning::Plain
+                && is_transient(&failure);
+            let repeatable = call.repeat == Repeat::Freely || !failure.unclear;
+            tries += 1;
+            if !transient || !repeatable || tries > retry::MAX_TRIES {
+                return Err(failure);
+            }
+            // A claimed start is worth asking again even when the budget is spent: it settles what is unclear.
+            if !self.budget.spend() && call.method == Method::Get {
+                return Err(failure);
+            }
+            let wake = Instant::now() + retry::backoff(tries);
+            if wake >= deadline {
+                return Err(failure);
+            }
+            tokio::time::sleep_until(wake).await;
+        }
+    }
+
+    /// One try, through the breaker, within `deadline`.
+    async fn attempt(&self, caller: &Caller, call: &Call, deadline: Instant) -> Result<Raw, Failure> {
+        if let Err(after) = self.breaker.admit(StdInstant::now()) {
+            let error = Error::new(Code::CircuitOpen, "Sim has not answered for a while; calls to it are paused");
+            return Err(Failure::unsent(error.retry_after(Some(after))));
+        }
+        let outcome = match timeout_at(deadline, self.exchange(caller, call)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Lost { failure: Failure::unclear(timed_out()), counts: true }),
+        };
+        match outcome {
+            Ok(raw) => {
+                if matches!(raw.status, 502..=504) && raw.retry_after.is_none() && !raw.json {
+                    self.breaker.failed(StdInstant::now());
+                } else {
+                    self.breaker.succeeded();
+                }
+                Ok(raw)
+            }
+            Err(lost) => {
+                if lost.counts {
+                    self.breaker.failed(StdInstant::now());
+                }
+                Err(lost.failure)
+            }
+        }
+    }
+
+    /// Sends one request and reads its answer to the end.
+    async fn exchange(&self, caller: &Caller, call: &Call) -> Result<Raw, Lost> {
+        let request =
+            self.request(caller, call).map_err(|error| Lost { failure: Failure::unsent(error), counts: false })?;
+        let mut response = self.client.execute(request).await.map_err(|error| lost(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let json = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            if body.len() + chunk.len() > self.max_answer {
+                // Dropping the response closes its connection.
+                let error = Error::new(Code::UpstreamError, "Sim's answer is larger than SIM_MAX_ANSWER_BYTES");
+                return Err(Lost { failure: Failure::unclear(error), counts: false });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Raw { status, json, retry_after, body: body.freeze() })
+    }
+
+    fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
+        let unsendable = |_| Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is");
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), call.path));
+        url.set_query(call.query.as_deref());
+        let method = match call.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut request = reqwest::Request::new(method, url);
+        let headers = request.headers_mut();
+        *headers = self.fixed_headers.clone();
+        let mut set = |name: &'static str, value: &str| -> Result<(), Error> {
+            let value = HeaderValue::from_str(value).map_err(unsendable)?;
+            headers.insert(HeaderName::from_static(name), value);
+            Ok(())
+        };
+        set("x-request-id", &caller.request_id)?;
+        set("x-sim-user", &caller.sim_user)?;
+        if let Some(traceparent) = &caller.traceparent {
+            set("traceparent", traceparent)?;
+        }
+        for (name, value) in &call.headers {
+            set(name, value)?;
+        }
+        if let Some(body) = &call.body {
+            set("content-type", "application/json")?;
+            *request.body_mut() = Some(body.clone().into());
+        }
+        Ok(request)
+    }
+}
+
+/// Failures that another try may mend.
+fn is_transient(failure: &Failure) -> bool {
+    match failure.error.code {
+        Code::UpstreamUnreachable => true,
+        // A 502 or 503 from in front of Sim, or an answer that was cut.
+        Code::UpstreamError => failure.unclear,
+        _ => false,
+    }
+}
+
+fn timed_out() -> Error {
+    Error::new(Code::UpstreamTimeout, "Sim did not answer in time")
+}
+
+/// Reads what kind of failure this was. The error itself names the host, so it goes no further.
+fn lost(error: &reqwest::Error) -> Lost {
+    let unreachable = || Error::new(Code::UpstreamUnreachable, "Sim cannot be reached");
+    if error.is_connect() {
+        return Lost { failure: Failure::unsent(unreachable()), counts: true };
+    }
+    if error.is_timeout() {
+        return Lost { failure: Failure::unclear(timed_out()), counts: true };
+    }
+    let unreadable = source::<hyper::Error>(error).is_some_and(|e| e.is_parse());
+    let failure = if unreadable { Failure::unclear(Error::malformed()) } else { Failure::unclear(unreachable()) };
+    Lost { failure, counts: false }
+}
+
+/// Looks for `T` among the causes of `error`.
+fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// `Retry-After` in its form of seconds. (Sim does not send the date form.)
+fn seconds(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Encodes one query value.
+fn encode(value: &str) -> String {
+    url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
+}
