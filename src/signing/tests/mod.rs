@@ -1,5 +1,6 @@
 //! What the two sides promise each other. Requests are built here as a server would see them.
 
+mod coverage;
 mod forms;
 mod properties;
 mod refusals;
