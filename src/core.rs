@@ -39,7 +39,8 @@ impl Core {
     pub fn new(config: Config, host: Arc<dyn Host>) -> Result<Self, String> {
         let secrets: Vec<Secret> = config.handle_secrets.clone();
         let roots = RootKeys::new(secrets).map_err(|error| format!("handle secret: {error}"))?;
-        let upstream = config.sim.as_ref().map(Upstream::new).transpose()?;
+        let signing = &config.signing_secrets;
+        let upstream = config.sim.as_ref().map(|sim| Upstream::new(sim, signing)).transpose()?;
         if upstream.is_none() {
             host.log(Level::Warn, "not_configured", "SIM_BASE_URL is not set; every route answers 503 not_configured");
         } else if roots.is_random() {

@@ -9,6 +9,7 @@ mod detect;
 mod flows;
 mod refusal;
 mod retry;
+mod sign;
 pub mod urls;
 mod v1;
 mod v2;
@@ -27,6 +28,7 @@ pub use refusal::{Failure, Meaning};
 
 use crate::config::SimConfig;
 use crate::error::{Code, Error};
+use crate::run::keys::Secret;
 
 /// The way to Sim.
 pub struct Upstream {
@@ -40,6 +42,7 @@ pub struct Upstream {
     breaker: breaker::Breaker,
     budget: retry::Budget,
     detection: detect::Detection,
+    signing: Option<sign::Signing>,
 }
 
 /// One try's answer, of whatever status.
@@ -59,7 +62,7 @@ struct Lost {
 
 impl Upstream {
     /// `Err` names the part of the configuration that cannot be used.
-    pub fn new(config: &SimConfig) -> Result<Self, String> {
+    pub fn new(config: &SimConfig, signing_secrets: &[Secret]) -> Result<Self, String> {
         let mut key = HeaderValue::from_bytes(config.api_key.bytes())
             .map_err(|_| "SIM_API_KEY cannot be sent as a header".to_owned())?;
         key.set_sensitive(true);
@@ -80,6 +83,7 @@ impl Upstream {
             breaker: breaker::Breaker::default(),
             budget: retry::Budget::default(),
             detection: detect::Detection::new(config.api_version),
+            signing: sign::Signing::new(signing_secrets)?,
         })
     }
 
@@ -184,7 +188,6 @@ impl Upstream {
     }
 
     fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
-        let unsendable = |_| Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is");
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), call.path));
         url.set_query(call.query.as_deref());
@@ -197,7 +200,7 @@ impl Upstream {
         };
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
-        *headers = self.fixed_headers.clone();
+        headers.clone_from(&self.fixed_headers);
         let mut set = |name: &'static str, value: &str| -> Result<(), Error> {
             let value = HeaderValue::from_str(value).map_err(unsendable)?;
             headers.insert(HeaderName::from_static(name), value);
@@ -215,8 +218,16 @@ impl Upstream {
             set("content-type", "application/json")?;
             *request.body_mut() = Some(body.clone().into());
         }
+        if let Some(signing) = &self.signing {
+            signing.add(&mut request, call.body.as_deref().unwrap_or_default()).map_err(unsendable)?;
+        }
         Ok(request)
     }
+}
+
+/// A header value that HTTP cannot carry: something of the request was not checked where it came in.
+fn unsendable<E>(_: E) -> Error {
+    Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
 }
 
 /// Failures that another try may mend.

@@ -1,0 +1,64 @@
+//! Signs what is about to be sent, over the very values that will be: method, authority, target, headers, body.
+
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use reqwest::Request;
+use reqwest::header::{HeaderName, HeaderValue};
+
+use crate::run::keys::Secret;
+use crate::signing::{ContentDigest, RequestToSign, Secrets, SignError, Signer};
+
+pub(super) struct Signing {
+    signer: Signer,
+    /// Room to work in, kept from call to call.
+    buffer: Mutex<Vec<u8>>,
+}
+
+impl Signing {
+    /// `None` without a secret: nothing is signed then.
+    pub(super) fn new(secrets: &[Secret]) -> Result<Option<Self>, String> {
+        if secrets.is_empty() {
+            return Ok(None);
+        }
+        let bytes: Vec<&[u8]> = secrets.iter().map(Secret::bytes).collect();
+        let secrets = Secrets::new(&bytes).map_err(|error| format!("signing secret: {error}"))?;
+        Ok(Some(Self { signer: Signer::new(&secrets), buffer: Mutex::default() }))
+    }
+
+    /// Adds `content-digest`, `signature-input` and `signature`. The request is otherwise complete.
+    pub(super) fn add(&self, request: &mut Request, body: &[u8]) -> Result<(), SignError> {
+        let url = request.url();
+        let host = url.host_str().unwrap_or_default();
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let to_sign = RequestToSign {
+            method: request.method().as_str(),
+            authority: &authority,
+            target: &target,
+            request_id: header("x-request-id").unwrap_or_default(),
+            sim_user: header("x-sim-user").unwrap_or_default(),
+            content_type: header("content-type"),
+            run_id: header("x-run-id"),
+            execution_id: header("x-execution-id"),
+            execution_mode: header("x-execution-mode"),
+            body: ContentDigest::of(body),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let signed = {
+            let mut buffer = self.buffer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            self.signer.sign(&to_sign, now, &mut buffer)?
+        };
+        let values = [
+            ("content-digest", signed.content_digest),
+            ("signature-input", signed.signature_input),
+            ("signature", signed.signature),
+        ];
+        for (name, value) in values {
+            let value = HeaderValue::try_from(value).map_err(|_| SignError::InvalidValue(name))?;
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        Ok(())
+    }
+}
