@@ -1,0 +1,90 @@
+// The demo keeps what it promises to somebody who has just cloned the project. It is run as a process, as they run it;
+// the addon has been built before.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { startEmulator } from '@sigmacode/sim-adapter/emulator';
+import { afterEach, expect, test } from 'vitest';
+
+const root = path.join(import.meta.dirname, '..');
+
+/** No setting of the machine that runs the tests may reach the demo. */
+const bare = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SIM_')));
+
+const closers = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** Runs the demo to its end. */
+function demo(args, env = {}) {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['demo/main.mjs', ...args],
+      { cwd: root, env: { ...bare, ...env } },
+      (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr }),
+    );
+  });
+}
+
+test('--once completes a run with v2, v1 and flows, and exits 0', async () => {
+  const { code, stdout, stderr } = await demo(['--once']);
+  expect(stderr).not.toContain('failed');
+  expect(code).toBe(0);
+  const parts = stdout.split(/^# /m).slice(1);
+  expect(parts.map((part) => part.split('\n', 1)[0])).toEqual(
+    ['v2', 'v1', 'flows'].map((version) => `the emulator, API generation ${version}`),
+  );
+  for (const part of parts) expect(part).toContain('"status":"completed"');
+});
+
+test('--once shows no token', async () => {
+  const { stdout } = await demo(['--once']);
+  expect(stdout).toContain('POST /api/auth/login');
+  expect(stdout).not.toMatch(/eyJ/);
+});
+
+test('--once uses the configured Sim and exits 1 when a step fails', async () => {
+  const emulator = await startEmulator({
+    faults: [{ kind: 'status', status: 500, method: 'POST', path: /\/execute$/ }],
+  });
+  closers.push(() => emulator.close());
+  const { url: SIM_BASE_URL, apiKey: SIM_API_KEY, workspaceId: SIM_WORKSPACE_ID } = emulator;
+  const { code, stderr } = await demo(['--once'], { SIM_BASE_URL, SIM_API_KEY, SIM_WORKSPACE_ID });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/The demo failed: POST \/api\/sim\/flows\/\S+\/run answered 5\d\d/);
+  expect(emulator.flows.map(({ name, deployed }) => ({ name, deployed }))).toEqual([
+    { name: 'Demo echo', deployed: true },
+  ]);
+});
+
+test('each printed shell line works as it is', async () => {
+  const child = spawn(process.execPath, ['demo/main.mjs', '--port', '0'], {
+    cwd: root,
+    env: bare,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  closers.push(async () => {
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+  });
+  const lines = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (line.includes('/api/sim/proxy')) break;
+  }
+  const first = lines.findIndex((line) => line.startsWith('TOKEN='));
+  // -f makes curl fail on every status from 400 on; -e and pipefail make the script fail with it.
+  const script = lines.slice(first).join('\n').replaceAll('curl -s', 'curl -sSf');
+  const { code, stdout, stderr } = await new Promise((resolve) => {
+    execFile('bash', ['-euo', 'pipefail', '-c', script], (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr }),
+    );
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('"message":"hello"');
+});

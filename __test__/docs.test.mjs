@@ -1,0 +1,79 @@
+// What the README says is so: its settings are those of .env.example and of the sources, and its mount example runs.
+// Knows the README's form (tables, fenced code), not its prose.
+
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+import { startEmulator } from '@sigmacode/sim-adapter/emulator';
+import express from 'express';
+import { afterEach, expect, test, vi } from 'vitest';
+
+import { requireJwtAuth, signIn } from '../demo/sign-in.mjs';
+
+const root = path.join(import.meta.dirname, '..');
+const read = (name) => readFileSync(path.join(root, name), 'utf8');
+const matches = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]);
+
+const readme = read('README.md');
+const settings = matches(readme, /^\| `([A-Z_]+)` \|/gm);
+
+const closers = [];
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+test('README and .env.example list the same settings in the same order', () => {
+  expect(settings.length).toBeGreaterThan(0);
+  expect(matches(read('.env.example'), /^([A-Z_]+)=/gm)).toEqual(settings);
+});
+
+test('every setting in .env.example has one comment line above it', () => {
+  const lines = read('.env.example').split('\n');
+  const bare = lines.filter((line, index) => /^[A-Z_]+=/.test(line) && !lines[index - 1].startsWith('# '));
+  expect(bare).toEqual([]);
+});
+
+test('README lists exactly the SIM_ settings that the sources read', () => {
+  const sources = readdirSync(path.join(root, 'src'), { recursive: true })
+    .filter((name) => name.endsWith('.rs'))
+    .flatMap((name) => matches(read(path.join('src', name)), /"(SIM_[A-Z_]+)"/g));
+  expect(settings.filter((name) => name.startsWith('SIM_')).sort()).toEqual([...new Set(sources)].sort());
+});
+
+test("README's mount example answers a signed-in user and refuses everybody else", async () => {
+  const emulator = await startEmulator();
+  closers.push(() => emulator.close());
+  vi.stubEnv('SIM_BASE_URL', emulator.url);
+  vi.stubEnv('SIM_API_KEY', emulator.apiKey);
+  vi.stubEnv('SIM_WORKSPACE_ID', emulator.workspaceId);
+
+  // The example's two code blocks, with LibreChat's `~` and `routes` put in their place.
+  const [routeFile, mountLine] = matches(readme, /```js\n(.*?)```/gs);
+  const nodeRequire = createRequire(import.meta.url);
+  const routeModule = { exports: {} };
+  new Function('require', 'module', routeFile)(
+    (name) => (name === '~/server/middleware' ? { requireJwtAuth } : nodeRequire(name)),
+    routeModule,
+  );
+  const app = express();
+  app.use(express.json({ limit: '3mb' }));
+  app.post('/api/auth/login', signIn);
+  new Function('app', 'routes', mountLine)(app, { sim: routeModule.exports });
+
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(() => new Promise((resolve) => server.close(resolve).closeAllConnections()));
+  const url = `http://127.0.0.1:${server.address().port}`;
+
+  expect((await fetch(`${url}/api/sim/health`)).status).toBe(401);
+
+  const headers = { 'content-type': 'application/json' };
+  const login = await fetch(`${url}/api/auth/login`, { method: 'POST', headers, body: '{"username":"ada"}' });
+  const { token } = await login.json();
+  const health = await fetch(`${url}/api/sim/health`, { headers: { authorization: `Bearer ${token}` } });
+  expect(health.status).toBe(200);
+  expect(await health.json()).toMatchObject({ ok: true, sim: { reachable: true, apiVersion: 'v2' } });
+});

@@ -1,0 +1,47 @@
+// A stand-in for LibreChat's sign-in: any name is let in, as an administrator. Tokens and guard are LibreChat's: HS256
+// with JWT_SECRET, payload {id, username, provider, email}, 15 minutes, and the passport-jwt strategy before the router.
+
+import { createHash, randomBytes } from 'node:crypto';
+
+import jwt from 'jsonwebtoken';
+import passport from 'passport';
+import { ExtractJwt, Strategy } from 'passport-jwt';
+
+process.env.JWT_SECRET = randomBytes(32).toString('hex');
+
+const users = new Map();
+
+/** The same name is the same user; ids look like MongoDB's. */
+function userOf(username) {
+  const id = createHash('sha256').update(username).digest('hex').slice(0, 24);
+  const email = `${username}@example.com`;
+  return { id, _id: id, username, name: username, email, provider: 'local', role: 'ADMIN' };
+}
+
+/** `POST {username}` → `{token, user}`, or 400. */
+export function signIn(req, res) {
+  const { username } = req.body ?? {};
+  if (typeof username !== 'string' || !/^[\w.-]{1,32}$/.test(username)) {
+    res.status(400).json({ message: 'username: 1 to 32 letters, digits, dots, dashes or underscores' });
+    return;
+  }
+  const user = userOf(username);
+  users.set(user.id, user);
+  const { id, provider, email } = user;
+  const token = jwt.sign({ id, username, provider, email }, process.env.JWT_SECRET, { expiresIn: '15m' });
+  res.json({ token, user });
+}
+
+passport.use(
+  new Strategy(
+    {
+      jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+      secretOrKey: process.env.JWT_SECRET,
+      algorithms: ['HS256'],
+    },
+    (payload, done) => done(null, users.get(payload.id) ?? false),
+  ),
+);
+
+/** Sets `req.user`, or answers 401. */
+export const requireJwtAuth = passport.authenticate('jwt', { session: false });

@@ -1,0 +1,64 @@
+// `npm run check`: everything that can be said about the project without running it. Every check runs, also after one
+// failed; the names of the failed ones come last.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { cargoDeny } from './cargo-deny.mjs';
+import { hostTriple, prepare } from './prepare.mjs';
+import { main, must, root, StepError, step } from './steps.mjs';
+
+const GENERATED = ['native.js', 'native.d.ts'];
+
+/** A program that an npm package brought. */
+const tool = (name, ...args) => must(path.join('node_modules/.bin', name), args);
+
+async function clippy() {
+  const target = ['--profile', 'ci', '--target', await hostTriple(), '--all-targets'];
+  await must('cargo', ['clippy', '--locked', ...target, '--', '-D', 'warnings']);
+}
+
+/** The build has just written these files: they must be what the commit (or the index) holds. */
+async function generatedFiles() {
+  const status = await must('git', ['status', '--porcelain', '--', ...GENERATED], { quiet: true });
+  const changed = status.split('\n').filter((line) => line && line[1] !== ' ');
+  if (changed.length > 0)
+    throw new StepError(`The build wrote other files than committed, add them:\n${changed.join('\n')}`);
+}
+
+/** Lock files name packages and sums, never the registry that somebody happened to install from. */
+function lockFile() {
+  const lock = readFileSync(path.join(root, 'package-lock.json'), 'utf8');
+  if (lock.includes('"resolved"')) {
+    throw new StepError('package-lock.json names a registry: run npm with --omit-lockfile-registry-resolved');
+  }
+}
+
+const CHECKS = {
+  rustfmt: () => must('cargo', ['fmt', '--check']),
+  clippy,
+  biome: () => tool('biome', 'ci', '--error-on-warnings'),
+  types: () => tool('tsc', '--project', 'tsconfig.json'),
+  publint: () => tool('publint', 'run', '--strict'),
+  attw: () => tool('attw', '--pack', '.'),
+  knip: () => tool('knip'),
+  'cargo-deny': cargoDeny,
+  'generated files': generatedFiles,
+  'lock file': lockFile,
+};
+
+main(async () => {
+  await prepare('ci');
+  const failed = [];
+  for (const [name, check] of Object.entries(CHECKS)) {
+    try {
+      await step(name, check);
+    } catch (error) {
+      if (!(error instanceof StepError)) throw error;
+      console.error(error.message);
+      failed.push(name);
+    }
+  }
+  if (failed.length > 0) throw new StepError(`failed checks: ${failed.join(', ')}`);
+  console.log(`\nall ${Object.keys(CHECKS).length} checks passed`);
+});

@@ -1,0 +1,13 @@
+// Where the tests are and how long one may take. Each file runs in a process of its own: the addon reads the
+// environment and keeps state per process.
+
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['__test__/**/*.test.{mjs,ts}'],
+    pool: 'forks',
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+  },
+});
