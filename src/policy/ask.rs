@@ -1,7 +1,6 @@
 //! The words between the pipeline and the policy: who asks for what, and what the answer is. No rule lives here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::rate::Rate;
 
@@ -116,7 +115,7 @@ pub struct Ask<'a> {
     pub flow: Option<&'a str>,
     /// Bytes of `input`, for a run.
     pub input_len: usize,
-    /// The derived run id, for a run: the same on every replay.
+    /// The derived run id, the same on every replay: needed for `flows.run`, which is refused without one.
     pub run_id: Option<&'a str>,
 }
 
@@ -134,7 +133,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn of_rate(policy: &'static str, rate: Rate, remaining: u32, full_in: Duration) -> Standing {
+    pub(crate) fn of_rate(policy: &'static str, rate: Rate, remaining: u32) -> Standing {
+        // At most one refill later than it truly is, since a refill under way is not known of.
+        let full_in = rate.refill() * rate.max().saturating_sub(remaining);
         Standing {
             policy,
             limit: rate.max(),
@@ -157,7 +158,7 @@ pub struct Admitted {
 /// A request that ends here. Nothing upstream has been called, and nothing was taken from day or slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// 403 `forbidden`: no plans are configured, and the operation is for the role ADMIN.
+    /// 403 `forbidden`: no plans are configured and the operation is for the role ADMIN, or a run bears no id.
     Forbidden,
     /// 403 `plan_required`. `limit` is an operation's name, or `maxInputBytes` with its `value`. It never resets.
     PlanRequired { plan: Arc<str>, limit: &'static str, value: Option<u64> },

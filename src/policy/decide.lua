@@ -3,8 +3,8 @@
 -- ARGV   1 now in µs, 0 for the server's time      2 rate: max, 0 for none                3 rate: µs to refill one
 --        4 run id, empty for none                  5 runs per day, -1 for no limit        6 slots, -1 for no limit
 --        7 lease in ms
--- Answer {0 admitted, now ms, remaining, µs until full, 1 if a replay}  {1 rate, now ms, µs to wait, µs until full}
---        {2 day, now ms}                                                {3 slots, now ms, ms to wait}
+-- Answer {0 admitted, now ms, remaining, 1 if a replay}   {1 rate, now ms, µs to wait}
+--        {2 day, now ms}                                  {3 slots, now ms, ms to wait}
 local DAY = 86400000
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -31,17 +31,17 @@ if run ~= '' then
   end
 end
 
-local remaining, full = 0, 0
+local remaining = 0
 if max > 0 then
   local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
   -- A user who moved to a plan with a shorter window does not wait out the longer one.
   arrival = math.min(arrival, now + max * refill)
   local wait = arrival - (max - 1) * refill - now
   if wait > 0 then
-    return { 1, ms, wait, arrival - now }
+    return { 1, ms, wait }
   end
   arrival = arrival + refill
-  full = arrival - now
+  local full = arrival - now
   remaining = math.floor((max * refill - full) / refill)
   redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil(full / 1000))
 end
@@ -57,4 +57,4 @@ if run ~= '' and not replay then
     redis.call('PEXPIRE', KEYS[3], tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]) - ms)
   end
 end
-return { 0, ms, remaining, full, replay and 1 or 0 }
+return { 0, ms, remaining, replay and 1 or 0 }

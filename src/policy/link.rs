@@ -120,11 +120,13 @@ impl Link {
                 .connection_timeout(ATTEMPT)
                 .response_timeout(ATTEMPT)
                 .retries(1);
-            Server::Cluster(match certificates {
-                Some(certificates) => builder.certs(certificates),
-                None => builder,
-            }
-            .build()?)
+            Server::Cluster(
+                match certificates {
+                    Some(certificates) => builder.certs(certificates),
+                    None => builder,
+                }
+                .build()?,
+            )
         } else {
             Server::Single(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(config.uri.as_str(), certificates)?,

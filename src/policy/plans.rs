@@ -12,7 +12,7 @@ use super::verdict::{RunLimits, Slots};
 /// The role that may deploy where a plan does not list its operations.
 const ADMIN: &str = "ADMIN";
 
-/// The longest run when a plan limits concurrent runs: checked to be there when plans are read.
+/// What one plan allows. `None` is no limit.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub name: Arc<str>,
@@ -22,6 +22,7 @@ pub struct Plan {
     /// By [`Bucket`]; `None`: the user rate of the configuration.
     pub(super) rates: [Option<Rate>; 3],
     pub runs_per_day: Option<u32>,
+    /// Only together with `max_run_seconds`, which the reader checks.
     pub concurrent_runs: Option<u32>,
     pub max_run_seconds: Option<u32>,
     pub max_input_bytes: Option<u64>,
@@ -107,7 +108,12 @@ pub struct Plans {
 impl Plans {
     /// No plans: whoever is signed in may create drafts and run deployed flows, and an ADMIN may deploy.
     pub fn none() -> Plans {
-        Plans { plans: vec![Plan::unlimited("default")], by_name: HashMap::new(), most_restricted: 0, configured: false }
+        Plans {
+            plans: vec![Plan::unlimited("default")],
+            by_name: HashMap::new(),
+            most_restricted: 0,
+            configured: false,
+        }
     }
 
     /// `plans` is not empty and names are unique, as the reader has checked.
@@ -135,9 +141,13 @@ impl Plans {
         known.copied().unwrap_or(self.most_restricted)
     }
 
-    /// What needs no counting: the operation, the flow, the size of the input.
-    pub(crate) fn permit(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
-        let plan = self.of(&ask.subject);
+    /// What needs no counting: the operation, the flow, the size of the input. A run without an id could not be counted and
+    /// is refused.
+    pub(crate) fn permit(&self, plan: usize, ask: &Ask<'_>) -> Result<(), Refusal> {
+        let plan = &self.plans[plan];
+        if ask.operation == Operation::FlowsRun && ask.run_id.is_none() {
+            return Err(Refusal::Forbidden);
+        }
         if !plan.operations.allow(ask.operation, ask.subject.role) {
             return Err(match self.configured {
                 false => Refusal::Forbidden,
@@ -232,10 +242,7 @@ mod tests {
 
     #[test]
     fn whoever_has_no_plan_or_an_unknown_one_has_the_most_restricted() {
-        let plans = Plans::configured(vec![
-            plan("pro", |_| ()),
-            plan("free", |plan| plan.runs_per_day = Some(1)),
-        ]);
+        let plans = Plans::configured(vec![plan("pro", |_| ()), plan("free", |plan| plan.runs_per_day = Some(1))]);
         let of = |plan| {
             let subject = Subject { tenant: None, user: "u", plan, role: None, ip: None };
             plans.of(&subject).name.to_string()
@@ -247,7 +254,8 @@ mod tests {
 
     fn permit(plans: &Plans, plan: Option<&str>, role: Option<&str>, operation: Operation) -> Result<(), Refusal> {
         let subject = Subject { tenant: None, user: "u", plan, role, ip: None };
-        plans.permit(&Ask { subject, operation, flow: None, input_len: 0, run_id: None })
+        let ask = Ask { subject, operation, flow: None, input_len: 0, run_id: Some("run") };
+        plans.permit(plans.index_of(&subject), &ask)
     }
 
     #[test]
@@ -266,8 +274,16 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_could_not_be_counted_is_refused() {
+        let subject = Subject { tenant: None, user: "u", plan: None, role: Some("ADMIN"), ip: None };
+        let ask = Ask { subject, operation: Operation::FlowsRun, flow: None, input_len: 0, run_id: None };
+        assert_eq!(Plans::none().permit(0, &ask), Err(Refusal::Forbidden));
+    }
+
+    #[test]
     fn a_plan_that_lists_its_operations_decides_alone() {
-        let listed = |operation: Operation| move |plan: &mut Plan| plan.operations = Operations::Listed(1 << operation as u16);
+        let listed =
+            |operation: Operation| move |plan: &mut Plan| plan.operations = Operations::Listed(1 << operation as u16);
         let plans = Plans::configured(vec![
             plan("deploying", listed(Operation::FlowsDeploy)),
             plan("reading", listed(Operation::RunsRead)),

@@ -112,7 +112,10 @@ impl Reader {
         plan.max_run_seconds = limit("maxRunSeconds", LONGEST_RUN_SECONDS).map(|n| n as u32);
         plan.max_input_bytes = limit("maxInputBytes", u64::from(u32::MAX));
         if map.contains_key("concurrentRuns") && !map.contains_key("maxRunSeconds") {
-            self.wrong(&format!("{path}.maxRunSeconds"), "is needed with concurrentRuns: a slot is held no longer than this");
+            self.wrong(
+                &format!("{path}.maxRunSeconds"),
+                "is needed with concurrentRuns: a slot is held no longer than this",
+            );
         }
         plan
     }
@@ -160,7 +163,8 @@ impl Reader {
             return [None; 3];
         };
         self.only(path, map, &Bucket::ALL.map(Bucket::name));
-        Bucket::ALL.map(|bucket| map.get(bucket.name()).and_then(|rate| self.rate(&format!("{path}.{}", bucket.name()), rate)))
+        Bucket::ALL
+            .map(|bucket| map.get(bucket.name()).and_then(|rate| self.rate(&format!("{path}.{}", bucket.name()), rate)))
     }
 
     fn rate(&mut self, path: &str, value: &Value) -> Option<Rate> {

@@ -21,8 +21,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The largest `max`: at one minute a request then refills in 60 µs, well above Redis's microsecond.
-    pub const LARGEST_MAX: u32 = 1_000_000;
+    /// The largest `max`: at one minute a request then refills in 600 µs, far above the microsecond it is rounded to.
+    pub const LARGEST_MAX: u32 = 100_000;
     /// The longest window in minutes: a week.
     pub const LONGEST_WINDOW: u32 = 7 * 24 * 60;
 
@@ -45,24 +45,32 @@ impl Rate {
         let window_us = 60_000_000 * u64::from(self.minutes);
         Duration::from_micros(window_us.div_ceil(u64::from(self.max())))
     }
+
+    /// The time in which a used-up burst is whole again: the window, and what the rounding adds.
+    pub(crate) fn refill_all(&self) -> Duration {
+        self.refill() * self.max()
+    }
 }
 
 /// What a rate said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RateVerdict {
-    /// Admitted; `full_in`: until the whole burst is there again.
-    Admitted { remaining: u32, full_in: Duration },
-    /// Refused; `wait`: until one request is admitted again.
-    Refused { wait: Duration, full_in: Duration },
+    Admitted {
+        remaining: u32,
+    },
+    /// `wait`: until one request is admitted again.
+    Refused {
+        wait: Duration,
+    },
 }
 
 /// The theoretical arrival times of all keys, in nanoseconds. Zero, the default, means a full burst.
 pub(crate) struct Arrivals(Generations<u64>);
 
 impl Arrivals {
-    /// A key idle for `longest_window` has its full burst again: forgetting it then changes no decision.
-    pub(crate) fn new(longest_window: Duration, clock: Clock) -> Arrivals {
-        Arrivals(Generations::new(u64::try_from(longest_window.as_nanos()).unwrap_or(u64::MAX), clock))
+    /// A key idle for the longest [`Rate::refill_all`] has its full burst again: forgetting it then changes no decision.
+    pub(crate) fn new(longest_refill: Duration, clock: Clock) -> Arrivals {
+        Arrivals(Generations::new(u64::try_from(longest_refill.as_nanos()).unwrap_or(u64::MAX), clock))
     }
 
     /// Keys held now.
@@ -104,14 +112,10 @@ impl Limiter {
     /// Takes one request from the key's burst, or nothing.
     pub(crate) fn take(&self, key: Key) -> RateVerdict {
         match self.governor.check_key(&key) {
-            Ok(snapshot) => {
-                let remaining = snapshot.remaining_burst_capacity();
-                let full_in = self.rate.refill() * self.rate.max().saturating_sub(remaining);
-                RateVerdict::Admitted { remaining, full_in }
-            }
+            Ok(snapshot) => RateVerdict::Admitted { remaining: snapshot.remaining_burst_capacity() },
             Err(not_until) => {
-                let wait = not_until.wait_time_from(governor::clock::Clock::now(self.governor.clock()));
-                RateVerdict::Refused { wait, full_in: wait + self.rate.refill() * (self.rate.max() - 1) }
+                let now = governor::clock::Clock::now(self.governor.clock());
+                RateVerdict::Refused { wait: not_until.wait_time_from(now) }
             }
         }
     }

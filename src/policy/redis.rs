@@ -179,15 +179,14 @@ fn command(
 }
 
 fn answer(reply: RedisResult<Vec<u64>>, has_rate: bool) -> Result<Answer, Fault> {
-    let (ms, us) = (Duration::from_millis, Duration::from_micros);
     let (now_ms, verdict) = match *reply.map_err(|error| Fault::of(&error))?.as_slice() {
-        [0, now_ms, remaining, full, replay] => {
-            let rate = RateVerdict::Admitted { remaining: remaining as u32, full_in: us(full) };
+        [0, now_ms, remaining, replay] => {
+            let rate = RateVerdict::Admitted { remaining: remaining as u32 };
             (now_ms, Verdict::of_rate(has_rate.then_some(rate), replay == 1))
         }
-        [1, now_ms, wait, full] => (now_ms, Verdict::Rate { wait: us(wait), full_in: us(full) }),
+        [1, now_ms, wait] => (now_ms, Verdict::Rate { wait: Duration::from_micros(wait) }),
         [2, now_ms] => (now_ms, Verdict::PerDay { wait: to_midnight(now_ms) }),
-        [3, now_ms, wait] => (now_ms, Verdict::Slots { wait: ms(wait) }),
+        [3, now_ms, wait] => (now_ms, Verdict::Slots { wait: Duration::from_millis(wait) }),
         _ => return Err(Fault::Answer),
     };
     Ok(Answer { now_ms, verdict })

@@ -24,7 +24,7 @@ fn subject(user: &str) -> Subject<'_> {
 }
 
 fn ask<'a>(subject: Subject<'a>, operation: Operation) -> Ask<'a> {
-    Ask { subject, operation, flow: None, input_len: 0, run_id: None }
+    Ask { subject, operation, flow: None, input_len: 0, run_id: Some("run") }
 }
 
 fn run<'a>(user: &'a str, run_id: &'a str) -> Ask<'a> {
@@ -127,7 +127,9 @@ fn an_address_has_a_burst_of_its_own_before_anyone_is_known() {
     assert_eq!(taken("2001:db8::1", Bucket::Read), 2);
     assert_eq!(taken("2001:db8::2", Bucket::Read), 0, "the same customer line");
     match policy.check_ip("192.0.2.1", Bucket::Read) {
-        Err(Refusal::RateLimited(refused)) => assert_eq!((refused.plan, refused.limit), (None, "ip-read")),
+        Err(Refusal::RateLimited(refused)) => {
+            assert_eq!((refused.plan, refused.limit), (None, "ip-read"))
+        }
         other => panic!("{other:?}"),
     }
 }

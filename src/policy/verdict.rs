@@ -34,9 +34,10 @@ pub(crate) struct Slots {
 /// The answer to a [`Demand`]. A refusal has taken nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// `rate` is `None` without a rate. `replay`: this run id was counted before, so nothing of day and slots was taken.
-    Admitted { rate: Option<(u32, Duration)>, replay: bool },
-    Rate { wait: Duration, full_in: Duration },
+    /// `remaining` is `None` without a rate. `replay`: this run id was counted before, so nothing of day and slots was taken.
+    Admitted { remaining: Option<u32>, replay: bool },
+    /// `wait`: until one request is admitted again.
+    Rate { wait: Duration },
     /// `wait`: until midnight UTC.
     PerDay { wait: Duration },
     /// `wait`: until the oldest lease ends by itself.
@@ -46,11 +47,9 @@ pub(crate) enum Verdict {
 impl Verdict {
     pub(crate) fn of_rate(rate: Option<RateVerdict>, replay: bool) -> Verdict {
         match rate {
-            None => Verdict::Admitted { rate: None, replay },
-            Some(RateVerdict::Admitted { remaining, full_in }) => {
-                Verdict::Admitted { rate: Some((remaining, full_in)), replay }
-            }
-            Some(RateVerdict::Refused { wait, full_in }) => Verdict::Rate { wait, full_in },
+            None => Verdict::Admitted { remaining: None, replay },
+            Some(RateVerdict::Admitted { remaining }) => Verdict::Admitted { remaining: Some(remaining), replay },
+            Some(RateVerdict::Refused { wait }) => Verdict::Rate { wait },
         }
     }
 }
