@@ -1,0 +1,453 @@
+//! The limits shared through a real Redis: together exact, atomic, and never in the way when Redis is.
+
+mod redis_support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use proptest::prelude::*;
+use redis_support::{RedisServer, certificates, free_port};
+use sim_adapter::policy::{
+    Admitted, Ask, Clock, Event, Exceeded, Fault, FrozenClock, Local, Operation, PATIENCE, Plans, Policy, PolicyConfig,
+    Rate, RedisConfig, Refusal, Subject,
+};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+/// 2026-01-22T12:00:00Z
+const NOON: u64 = 1_769_083_200_000;
+const PATIENT: Duration = Duration::from_secs(20);
+
+type Events = mpsc::UnboundedReceiver<Event>;
+
+fn redis_at(uri: &str) -> RedisConfig {
+    RedisConfig { uri: uri.to_owned(), prefix: "libre".to_owned(), cluster: false, ca: None }
+}
+
+fn policy(redis: Option<RedisConfig>, plans: &str, user_rate: Option<Rate>, clock: Clock) -> (Arc<Policy>, Events) {
+    let plans = if plans.is_empty() { Plans::none() } else { Plans::from_text(plans).expect("good plans") };
+    let (tell, events) = mpsc::unbounded_channel();
+    let on_event = Box::new(move |event| {
+        let _ = tell.send(event);
+    });
+    let config = PolicyConfig { plans, user_rate, ip_rate: None, redis };
+    let policy = Policy::new(config, clock, on_event).expect("a good configuration");
+    (Arc::new(policy), events)
+}
+
+fn subject(user: &str) -> Subject<'_> {
+    Subject { tenant: None, user, plan: None, role: None, ip: None }
+}
+
+fn read(user: &str) -> Ask<'_> {
+    Ask { subject: subject(user), operation: Operation::RunsRead, flow: None, input_len: 0, run_id: None }
+}
+
+fn run<'a>(user: &'a str, run_id: &'a str) -> Ask<'a> {
+    Ask { operation: Operation::FlowsRun, flow: Some("flow"), run_id: Some(run_id), ..read(user) }
+}
+
+/// As the pipeline does it.
+async fn check(policy: &Policy, ask: Ask<'_>) -> Result<Admitted, Refusal> {
+    match policy.check_local(&ask)? {
+        Local::Admitted(admitted) => Ok(admitted),
+        Local::AskShared => policy.check_shared(&ask).await,
+    }
+}
+
+async fn passed(policy: &Policy, times: u32) -> u32 {
+    let mut passed = 0;
+    for _ in 0..times {
+        passed += u32::from(check(policy, read("ada")).await.is_ok());
+    }
+    passed
+}
+
+fn limit_of(result: Result<Admitted, Refusal>) -> Exceeded {
+    match result {
+        Err(Refusal::RateLimited(exceeded) | Refusal::QuotaExceeded(exceeded)) => exceeded,
+        other => panic!("expected a limit, got {other:?}"),
+    }
+}
+
+async fn next(events: &mut Events) -> Event {
+    timeout(PATIENT, events.recv()).await.expect("an event comes").expect("the policy lives")
+}
+
+fn all_by_redis(policy: &Policy) {
+    let status = policy.shared_status().expect("Redis is configured");
+    assert_eq!((status.up, status.fallbacks, status.outages), (true, 0, 0), "Redis decided everything");
+}
+
+#[test]
+fn four_processes_with_the_clock_frozen_admit_exactly_max() {
+    const MAX: u32 = 500;
+    const EACH: u32 = 400;
+    const CHILD: &str = "SIM_TEST_REDIS_OF_CHILD";
+    if let Ok(uri) = env::var(CHILD) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (policy, _events) = policy(Some(redis_at(&uri)), "", Rate::new(MAX, 1), FrozenClock::at(NOON).clock());
+            check(&policy, read("warm-up")).await.expect("the first request of another user");
+            println!("\nready");
+            std::io::stdin().read_line(&mut String::new()).expect("the word to start");
+            let admitted = passed(&policy, EACH).await;
+            all_by_redis(&policy);
+            println!("admitted={admitted}");
+        });
+        return;
+    }
+    let redis = RedisServer::start(&[]);
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            let mut child = Command::new(env::current_exe().expect("this program"))
+                .args(["--exact", "four_processes_with_the_clock_frozen_admit_exactly_max", "--nocapture"])
+                .env(CHILD, redis.uri())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("a process of its own");
+            let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+            assert!(lines.any(|line| line == "ready"), "the process is ready");
+            (child, lines)
+        })
+        .collect();
+    let counting = children.into_iter().map(|(mut child, mut lines)| {
+        child.stdin.take().expect("piped").write_all(b"go\n").expect("the word to start");
+        thread::spawn(move || {
+            let count = lines.find_map(|line| line.strip_prefix("admitted=").and_then(|count| count.parse().ok()));
+            assert!(child.wait().expect("the process ends").success(), "the process succeeds");
+            count.expect("the process tells its count")
+        })
+    });
+    let counting: Vec<thread::JoinHandle<u32>> = counting.collect();
+    let counts: Vec<u32> = counting.into_iter().map(|count| count.join().expect("a count")).collect();
+    assert_eq!(counts.iter().sum::<u32>(), MAX, "{counts:?}");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Read,
+    Run(u8),
+    Release(u8),
+    Refund(u8),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    const WAITS: &[u64] = &[1_000, 7_000, 30_000, 61_000, 3_600_000, 40_000_000];
+    let step = prop_oneof![
+        2 => Just(Step::Read),
+        6 => (0u8..12).prop_map(Step::Run),
+        2 => (0u8..12).prop_map(Step::Release),
+        1 => (0u8..12).prop_map(Step::Refund),
+        3 => prop::sample::select(WAITS).prop_map(Step::Wait),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// The script and the memory are written apart; each is the other's test.
+#[test]
+fn redis_and_memory_decide_alike() {
+    let redis = RedisServer::start(&[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let plans = r#"{"free":{"runsPerDay":6,"concurrentRuns":2,"maxRunSeconds":60,
+        "rates":{"run":{"max":4,"windowMinutes":1},"read":{"max":3,"windowMinutes":2}}}}"#;
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&steps(), |steps| {
+            redis.command(&["FLUSHALL"]);
+            let time = FrozenClock::at(NOON);
+            runtime.block_on(async {
+                let (shared, _events) = policy(Some(redis_at(&redis.uri())), plans, None, time.clock());
+                let (memory, _events) = policy(None, plans, None, time.clock());
+                for (index, step) in steps.iter().enumerate() {
+                    match step {
+                        Step::Wait(ms) => time.advance(Duration::from_millis(*ms)),
+                        Step::Read => {
+                            let by_redis = check(&shared, read("ada")).await;
+                            prop_assert_eq!(
+                                by_redis,
+                                check(&memory, read("ada")).await,
+                                "step {} of {:?}",
+                                index,
+                                steps
+                            );
+                        }
+                        Step::Run(id) => {
+                            let id = id.to_string();
+                            let by_redis = check(&shared, run("ada", &id)).await;
+                            prop_assert_eq!(
+                                by_redis,
+                                check(&memory, run("ada", &id)).await,
+                                "step {} of {:?}",
+                                index,
+                                steps
+                            );
+                        }
+                        Step::Release(id) => {
+                            shared.release(&subject("ada"), &id.to_string()).await;
+                            memory.release(&subject("ada"), &id.to_string()).await;
+                        }
+                        Step::Refund(id) => {
+                            shared.refund(&subject("ada"), &id.to_string()).await;
+                            memory.refund(&subject("ada"), &id.to_string()).await;
+                        }
+                    }
+                }
+                all_by_redis(&shared);
+                Ok(())
+            })
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[tokio::test]
+async fn instances_share_days_and_slots_by_the_servers_own_time() {
+    let redis = RedisServer::start(&[]);
+    let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
+    let (one, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
+    let (two, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
+    assert_eq!(check(&one, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(false));
+    assert_eq!(check(&two, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(true), "a replay elsewhere");
+    assert!(check(&two, run("ada", "2")).await.is_ok());
+    assert_eq!(limit_of(check(&one, run("ada", "3")).await).limit, "concurrentRuns");
+    two.release(&subject("ada"), "1").await;
+    assert!(check(&one, run("ada", "3")).await.is_ok(), "freed by another instance, and the refusal took nothing");
+    one.release(&subject("ada"), "2").await;
+    assert_eq!(limit_of(check(&two, run("ada", "4")).await).limit, "runsPerDay");
+    two.refund(&subject("ada"), "3").await;
+    assert!(check(&two, run("ada", "4")).await.is_ok());
+    all_by_redis(&one);
+    all_by_redis(&two);
+}
+
+#[tokio::test]
+async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_user() {
+    let redis = RedisServer::start(&[]);
+    let instance = || {
+        let config = PolicyConfig {
+            plans: Plans::from_text(r#"{"free":{"runsPerDay":1}}"#).expect("good plans"),
+            user_rate: None,
+            ip_rate: Rate::new(1, 1),
+            redis: Some(redis_at(&redis.uri())),
+        };
+        Policy::new(config, FrozenClock::at(NOON).clock(), Box::new(|_| ())).expect("a good configuration")
+    };
+    let (one, two) = (instance(), instance());
+    let from = |user, run_id, ip| {
+        let ask: Ask<'_> = run(user, run_id);
+        Ask { subject: Subject { ip: Some(ip), ..ask.subject }, ..ask }
+    };
+    assert!(check(&one, from("ada", "1", "192.0.2.1")).await.is_ok());
+    let refused = limit_of(check(&two, from("bob", "2", "::ffff:192.0.2.1")).await);
+    assert_eq!((refused.plan, refused.limit, refused.value), (None, "ip-run", 1));
+    assert!(check(&two, from("bob", "3", "192.0.2.2")).await.is_ok(), "his one run of the day was given back");
+}
+
+#[tokio::test]
+async fn a_killed_redis_is_said_once_and_found_again() {
+    let mut redis = RedisServer::start(&[]);
+    let clock = FrozenClock::at(NOON).clock();
+    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
+    assert_eq!(passed(&policy, 10).await, 5);
+    all_by_redis(&policy);
+    redis.kill();
+    assert_eq!(passed(&policy, 10).await, 5, "the limit in memory holds instead");
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection));
+    let away = policy.shared_status().expect("Redis is configured");
+    assert_eq!((away.up, away.fallbacks, away.outages), (false, 10, 1));
+    redis.revive();
+    assert_eq!(next(&mut events).await, Event::RedisAvailable, "the one event before it was the only one");
+    assert_eq!(passed(&policy, 10).await, 5, "shared again: this Redis is new and empty");
+    assert_eq!(policy.shared_status().map(|status| (status.up, status.fallbacks)), Some((true, 10)));
+    redis.kill();
+    assert_eq!(passed(&policy, 1).await, 0, "the burst in memory is used up");
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection), "a second outage is news again");
+}
+
+#[tokio::test]
+async fn a_redis_that_stops_answering_is_left_and_found_again() {
+    let redis = RedisServer::start(&[]);
+    let clock = FrozenClock::at(NOON).clock();
+    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
+    assert_eq!(passed(&policy, 1).await, 1);
+    redis.freeze();
+    assert_eq!(passed(&policy, 100).await, 5);
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
+    redis.thaw();
+    assert_eq!(next(&mut events).await, Event::RedisAvailable);
+    // What was asked before the freeze ended may have been counted: between three and four are left.
+    assert!((3..=4).contains(&passed(&policy, 10).await));
+}
+
+/// In virtual time, which only moves when everything waits: so the 50 ms are exact, however slow the machine.
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_at_most_50_ms_for_a_redis_that_never_answers_and_the_next_not_at_all() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let uri = format!("redis://{}", silent.local_addr().expect("its address"));
+    let (policy, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
+    let start = Instant::now();
+    assert!(check(&policy, read("ada")).await.is_ok());
+    assert!(start.elapsed() <= PATIENCE + Duration::from_millis(1), "{:?}; a timer ticks in ms", start.elapsed());
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
+    let start = Instant::now();
+    assert_eq!(passed(&policy, 100).await, 4);
+    assert_eq!(start.elapsed(), Duration::ZERO, "while it is away nobody waits");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(events.try_recv().is_err(), "a minute of failed attempts is still one outage");
+}
+
+#[tokio::test]
+async fn a_redis_that_may_not_be_written_counts_as_away_until_it_may() {
+    let redis = RedisServer::start(&[]);
+    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), Clock::system());
+    assert_eq!(passed(&policy, 1).await, 1);
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert_eq!(passed(&policy, 2).await, 2);
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Answer));
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(next(&mut events).await, Event::RedisAvailable);
+    assert_eq!(policy.shared_status().map(|status| status.outages), Some(1));
+}
+
+#[tokio::test]
+async fn a_redis_that_forgot_the_script_still_decides() {
+    let redis = RedisServer::start(&[]);
+    let (policy, _events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
+    assert_eq!(passed(&policy, 2).await, 2);
+    redis.command(&["SCRIPT", "FLUSH"]);
+    assert_eq!(passed(&policy, 10).await, 3);
+    all_by_redis(&policy);
+}
+
+#[tokio::test]
+async fn keys_bear_the_prefix_and_no_name_and_end_by_themselves() {
+    let redis = RedisServer::start(&[]);
+    let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
+    let (policy, _events) = policy(Some(redis_at(&redis.uri())), plans, Rate::new(5, 1), Clock::system());
+    check(&policy, run("ada} {lovelace", "run-1")).await.expect("a first run");
+    let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*lib*"])).expect("a list");
+    let all: i64 = redis::from_redis_value(redis.command(&["DBSIZE"])).expect("a number");
+    assert_eq!(keys.len() as i64, all, "every key begins with the prefix: {keys:?}");
+    for name in ["run", "runs", "leases"] {
+        assert!(keys.iter().any(|key| key.ends_with(&format!("}}:{name}"))), "{name} in {keys:?}");
+    }
+    for key in keys {
+        assert!(key.starts_with("libre::sim:{") && !key.contains("ada"), "{key}");
+        let left: i64 = redis::from_redis_value(redis.command(&["PTTL", &key])).expect("a number");
+        assert!(left > 0, "{key} ends by itself");
+    }
+}
+
+#[tokio::test]
+async fn redis_over_tls_is_used_when_its_authority_is_trusted() {
+    let folder = env::temp_dir().join(format!("sim-adapter-tls-{}-{}", std::process::id(), free_port()));
+    fs::create_dir_all(&folder).expect("a folder");
+    certificates(&folder);
+    let ca = fs::read(folder.join("ca.pem")).expect("the authority");
+    let port = free_port();
+    let tls = port.to_string();
+    let arguments = [
+        "--port",
+        "0",
+        "--tls-port",
+        &tls,
+        "--tls-cert-file",
+        "server.pem",
+        "--tls-key-file",
+        "server.key",
+        "--tls-ca-cert-file",
+        "ca.pem",
+        "--tls-auth-clients",
+        "no",
+    ];
+    let redis = RedisServer::start_in(folder, port, &arguments);
+    let uri = format!("rediss://127.0.0.1:{}", redis.port());
+    let trusting = RedisConfig { ca: Some(ca), ..redis_at(&uri) };
+    let (policy_trusting, _events) = policy(Some(trusting), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
+    // A handshake may outlast the patience of a first request.
+    policy_trusting.connect();
+    up(&policy_trusting).await;
+    assert_eq!(passed(&policy_trusting, 10).await, 5);
+    assert_eq!(policy_trusting.shared_status().map(|status| status.fallbacks), Some(0));
+    let (distrusting, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
+    assert_eq!(passed(&distrusting, 10).await, 5, "the limit in memory");
+    assert!(matches!(next(&mut events).await, Event::RedisUnavailable(_)));
+}
+
+/// Polls, since the first connection is no event.
+async fn up(policy: &Policy) {
+    let found = async {
+        while !policy.shared_status().is_some_and(|status| status.up) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENT, found).await.expect("Redis is found");
+}
+
+#[tokio::test]
+async fn in_a_cluster_all_keys_of_one_user_lie_on_one_node() {
+    let node = || {
+        let bus = free_port().to_string();
+        RedisServer::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-announce-ip", "127.0.0.1"])
+    };
+    let (one, two) = (node(), node());
+    one.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+    two.command(&["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+    two.command(&["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
+    let bus: Vec<String> = redis::from_redis_value(two.command(&["CONFIG", "GET", "cluster-port"])).expect("a pair");
+    one.command(&["CLUSTER", "MEET", "127.0.0.1", &two.port().to_string(), &bus[1]]);
+    let whole = |node: &RedisServer| {
+        let info: String = redis::from_redis_value(node.command(&["CLUSTER", "INFO"])).expect("text");
+        info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:2")
+    };
+    let joined = async {
+        while !(whole(&one) && whole(&two)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENT, joined).await.expect("the nodes become one cluster");
+
+    let config = RedisConfig { cluster: true, ..redis_at(&format!("{}, {}", one.uri(), two.uri())) };
+    let plans = r#"{"free":{"runsPerDay":2,"concurrentRuns":1,"maxRunSeconds":60,"rates":{"run":{"max":5,"windowMinutes":1}}}}"#;
+    let (policy, _events) = policy(Some(config), plans, None, FrozenClock::at(NOON).clock());
+    policy.connect();
+    up(&policy).await;
+    for user in 0..20 {
+        let user = user.to_string();
+        assert!(check(&policy, run(&user, "1")).await.is_ok());
+        assert_eq!(limit_of(check(&policy, run(&user, "2")).await).limit, "concurrentRuns");
+        policy.release(&subject(&user), "1").await;
+        assert!(check(&policy, run(&user, "2")).await.is_ok());
+        policy.refund(&subject(&user), "2").await;
+        assert!(check(&policy, run(&user, "3")).await.is_ok());
+    }
+    assert_eq!(policy.shared_status().map(|status| (status.fallbacks, status.outages)), Some((0, 0)));
+    for node in [&one, &two] {
+        let keys: i64 = redis::from_redis_value(node.command(&["DBSIZE"])).expect("a number");
+        assert!(keys > 0, "both nodes hold users");
+    }
+}
+
+#[test]
+fn an_address_of_redis_that_is_wrong_is_refused_without_repeating_its_password() {
+    let config = PolicyConfig {
+        plans: Plans::none(),
+        user_rate: None,
+        ip_rate: None,
+        redis: Some(redis_at("redi://user:hunter2@127.0.0.1:6379")),
+    };
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let problem = Policy::new(config, Clock::system(), Box::new(|_| ())).err().expect("no such scheme");
+    assert_eq!(problem.path, "REDIS_URI");
+    assert!(!problem.to_string().contains("hunter2"), "{problem}");
+}
