@@ -56,10 +56,7 @@ impl HostUser {
     pub fn new(id: &str, tenant: Option<&str>) -> Result<Self, NameError> {
         check_name(id)?;
         tenant.map_or(Ok(()), check_name)?;
-        Ok(Self {
-            id: id.into(),
-            tenant: tenant.map(Into::into),
-        })
+        Ok(Self { id: id.into(), tenant: tenant.map(Into::into) })
     }
 
     pub fn id(&self) -> &str {
@@ -106,10 +103,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// Neither is there; both are and disagree; the token is no good.
-pub fn decide(
-    host: Option<HostUser>,
-    token: Option<Result<Claims, TokenError>>,
-) -> Result<Caller, Refusal> {
+pub fn decide(host: Option<HostUser>, token: Option<Result<Claims, TokenError>>) -> Result<Caller, Refusal> {
     match (host, token.transpose()?) {
         (None, None) => Err(Refusal::NoIdentity),
         (Some(user), Some(claims)) if user.id != claims.id => Err(Refusal::TwoIdentities),
@@ -127,44 +121,26 @@ mod tests {
     }
 
     fn claims(id: &str) -> Claims {
-        Claims {
-            id: id.into(),
-            username: None,
-            provider: None,
-            email: None,
-            raw: "{}".into(),
-        }
+        Claims { id: id.into(), username: None, provider: None, email: None, raw: "{}".into() }
     }
 
     #[test]
     fn the_hosts_user_is_the_one_who_asks() {
         let caller = decide(host("ann"), None).unwrap();
         assert_eq!(caller.id(), "ann");
-        assert_eq!(
-            caller,
-            Caller::Host(HostUser::new("ann", Some("acme")).unwrap())
-        );
+        assert_eq!(caller, Caller::Host(HostUser::new("ann", Some("acme")).unwrap()));
         assert_eq!(decide(host("ann"), Some(Ok(claims("ann")))), Ok(caller));
     }
 
     #[test]
     fn a_good_token_is_enough() {
-        assert_eq!(
-            decide(None, Some(Ok(claims("ann")))),
-            Ok(Caller::Token(claims("ann")))
-        );
+        assert_eq!(decide(None, Some(Ok(claims("ann")))), Ok(Caller::Token(claims("ann"))));
     }
 
     #[test]
     fn two_identities_are_refused() {
-        assert_eq!(
-            decide(host("ann"), Some(Ok(claims("bob")))),
-            Err(Refusal::TwoIdentities)
-        );
-        assert_eq!(
-            decide(host("ann"), Some(Ok(claims("Ann")))),
-            Err(Refusal::TwoIdentities)
-        );
+        assert_eq!(decide(host("ann"), Some(Ok(claims("bob")))), Err(Refusal::TwoIdentities));
+        assert_eq!(decide(host("ann"), Some(Ok(claims("Ann")))), Err(Refusal::TwoIdentities));
     }
 
     #[test]
@@ -175,10 +151,7 @@ mod tests {
     #[test]
     fn a_bad_token_is_refused_also_beside_a_host_user() {
         for user in [None, host("ann")] {
-            assert_eq!(
-                decide(user, Some(Err(TokenError::Expired))),
-                Err(Refusal::Token(TokenError::Expired))
-            );
+            assert_eq!(decide(user, Some(Err(TokenError::Expired))), Err(Refusal::Token(TokenError::Expired)));
         }
     }
 
@@ -186,16 +159,10 @@ mod tests {
     fn a_user_without_a_usable_id_is_no_user() {
         assert_eq!(HostUser::new("", None), Err(NameError::Empty));
         assert_eq!(HostUser::new("ann", Some("")), Err(NameError::Empty));
-        assert_eq!(
-            HostUser::new(&"x".repeat(257), None),
-            Err(NameError::TooLong)
-        );
+        assert_eq!(HostUser::new(&"x".repeat(257), None), Err(NameError::TooLong));
         for text in ["a\0b", "a\nb", "\u{7f}", "\u{85}"] {
             assert_eq!(HostUser::new(text, None), Err(NameError::ControlCharacter));
-            assert_eq!(
-                HostUser::new("ann", Some(text)),
-                Err(NameError::ControlCharacter)
-            );
+            assert_eq!(HostUser::new("ann", Some(text)), Err(NameError::ControlCharacter));
         }
     }
 

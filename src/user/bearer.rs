@@ -8,9 +8,7 @@ use super::token::TokenError;
 ///
 /// # Errors
 /// More than one header, since two readers might pick two different ones; a Bearer header without exactly one token.
-pub fn bearer<'a>(
-    values: impl IntoIterator<Item = &'a str>,
-) -> Result<Option<&'a str>, TokenError> {
+pub fn bearer<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Option<&'a str>, TokenError> {
     let mut values = values.into_iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -24,9 +22,7 @@ pub fn bearer<'a>(
     }
     let token = rest.trim_start_matches(' ');
     // b64token without padding, and the dots of a JWT: commas and blanks would be a second token.
-    let plain = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=')
-    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=');
     if token.is_empty() || !token.bytes().all(plain) {
         return Err(TokenError::BadHeader);
     }
@@ -39,12 +35,7 @@ mod tests {
 
     #[test]
     fn the_scheme_is_read_in_any_case() {
-        for value in [
-            "Bearer a.b.c",
-            "bearer a.b.c",
-            "BEARER a.b.c",
-            "bEaReR  a.b.c",
-        ] {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c", "bEaReR  a.b.c"] {
             assert_eq!(bearer([value]), Ok(Some("a.b.c")), "{value}");
         }
     }
@@ -52,14 +43,7 @@ mod tests {
     #[test]
     fn another_scheme_or_none_is_no_token() {
         assert_eq!(bearer([]), Ok(None));
-        for value in [
-            "Basic YTpi",
-            "",
-            "Bearerx a.b.c",
-            "Token a.b.c",
-            "a.b.c",
-            "Bearer:a.b.c",
-        ] {
+        for value in ["Basic YTpi", "", "Bearerx a.b.c", "Token a.b.c", "a.b.c", "Bearer:a.b.c"] {
             assert_eq!(bearer([value]), Ok(None), "{value}");
         }
     }
@@ -83,13 +67,7 @@ mod tests {
 
     #[test]
     fn two_headers_are_refused_even_when_they_agree() {
-        assert_eq!(
-            bearer(["Bearer a.b.c", "Bearer a.b.c"]),
-            Err(TokenError::BadHeader)
-        );
-        assert_eq!(
-            bearer(["Basic YTpi", "Bearer a.b.c"]),
-            Err(TokenError::BadHeader)
-        );
+        assert_eq!(bearer(["Bearer a.b.c", "Bearer a.b.c"]), Err(TokenError::BadHeader));
+        assert_eq!(bearer(["Basic YTpi", "Bearer a.b.c"]), Err(TokenError::BadHeader));
     }
 }

@@ -30,25 +30,16 @@ fn verifier_factory(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn 
     if *algorithm != Algorithm::HS256 {
         return Err(ErrorKind::UnsupportedAlgorithm.into());
     }
-    let mac =
-        Hmac::new_from_slice(key.try_get_as_bytes()?).map_err(|_| ErrorKind::InvalidKeyFormat)?;
+    let mac = Hmac::new_from_slice(key.try_get_as_bytes()?).map_err(|_| ErrorKind::InvalidKeyFormat)?;
     Ok(Box::new(Hs256(mac)))
 }
 
 struct Hs256(Hmac<Sha256>);
 
 impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(
-        &self,
-        message: &[u8],
-        signature: &Vec<u8>,
-    ) -> std::result::Result<(), signature::Error> {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), signature::Error> {
         // Compares in constant time.
-        self.0
-            .clone()
-            .chain_update(message)
-            .verify_slice(signature)
-            .map_err(|_| signature::Error::new())
+        self.0.clone().chain_update(message).verify_slice(signature).map_err(|_| signature::Error::new())
     }
 }
 
@@ -66,12 +57,7 @@ mod tests {
     fn no_other_algorithm_is_known() {
         let key = DecodingKey::from_secret(b"s");
         assert!(verifier_factory(&Algorithm::HS256, &key).is_ok());
-        for algorithm in [
-            Algorithm::HS384,
-            Algorithm::HS512,
-            Algorithm::RS256,
-            Algorithm::EdDSA,
-        ] {
+        for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::EdDSA] {
             assert!(verifier_factory(&algorithm, &key).is_err(), "{algorithm:?}");
         }
     }

@@ -25,20 +25,12 @@ pub struct Resolved<V> {
 impl<V> Resolved<V> {
     /// A `life` of zero remembers nothing.
     pub fn new(life: Duration, capacity: usize) -> Self {
-        Self {
-            answers: HashMap::new(),
-            order: VecDeque::new(),
-            life,
-            capacity,
-        }
+        Self { answers: HashMap::new(), order: VecDeque::new(), life, capacity }
     }
 
     /// The answer for `id` that still holds: `Some(None)` is "no such user", `None` means that the host must be asked.
     pub fn get(&self, id: &str, now: Instant) -> Option<Option<&V>> {
-        self.answers
-            .get(id)
-            .filter(|answer| now < answer.until)
-            .map(|answer| answer.user.as_ref())
+        self.answers.get(id).filter(|answer| now < answer.until).map(|answer| answer.user.as_ref())
     }
 
     pub fn put(&mut self, id: &str, user: Option<V>, now: Instant) {
@@ -57,10 +49,7 @@ impl<V> Resolved<V> {
 
     fn forget_oldest(&mut self) {
         if let Some((id, until)) = self.order.pop_front()
-            && self
-                .answers
-                .get(&id)
-                .is_some_and(|answer| answer.until == until)
+            && self.answers.get(&id).is_some_and(|answer| answer.until == until)
         {
             self.answers.remove(&id);
         }
@@ -77,10 +66,7 @@ mod tests {
     fn an_answer_holds_until_its_time_and_no_longer() {
         let (mut cache, start) = (Resolved::new(LIFE, 8), Instant::now());
         cache.put("ann", Some("USER"), start);
-        assert_eq!(
-            cache.get("ann", start + LIFE - Duration::from_millis(1)),
-            Some(Some(&"USER"))
-        );
+        assert_eq!(cache.get("ann", start + LIFE - Duration::from_millis(1)), Some(Some(&"USER")));
         assert_eq!(cache.get("ann", start + LIFE), None);
         assert_eq!(cache.get("bob", start), None);
     }

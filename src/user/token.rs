@@ -98,13 +98,7 @@ impl Verifier {
         validation.leeway = leeway_seconds.into();
         // "On or after" `exp` a token is expired (RFC 7519 §4.1.4); the crate alone would take it in that second still.
         validation.reject_tokens_expiring_in_less_than = 1;
-        Ok(Self {
-            keys: secrets
-                .iter()
-                .map(|secret| DecodingKey::from_secret(secret.as_ref()))
-                .collect(),
-            validation,
-        })
+        Ok(Self { keys: secrets.iter().map(|secret| DecodingKey::from_secret(secret.as_ref())).collect(), validation })
     }
 
     /// What `token` says, if one of the secrets signed it and it is a user's access token, now.
@@ -168,19 +162,13 @@ struct Payload<'a> {
 }
 
 /// A claim that is there, `null` included; an `Option` alone takes `null` for missing.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
 fn read(raw: Box<RawValue>) -> Result<Claims, TokenError> {
-    let payload: Payload<'_> =
-        serde_json::from_str(raw.get()).map_err(|_| TokenError::Malformed)?;
-    if payload
-        .two_fa_pending
-        .is_some_and(|value| value.get() != "false")
-    {
+    let payload: Payload<'_> = serde_json::from_str(raw.get()).map_err(|_| TokenError::Malformed)?;
+    if payload.two_fa_pending.is_some_and(|value| value.get() != "false") {
         return Err(TokenError::SecondFactorPending);
     }
     if payload.scope.is_some() {

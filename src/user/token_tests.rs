@@ -15,10 +15,7 @@ use crate::user::{Refusal, decide};
 const CORPUS: &str = include_str!("../../__test__/security/corpus/tokens.json");
 
 fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn hmac<D: EagerHash>(secret: &str, message: &str) -> Vec<u8> {
@@ -27,11 +24,7 @@ fn hmac<D: EagerHash>(secret: &str, message: &str) -> Vec<u8> {
 }
 
 fn sign(secret: &str, payload: &Value) -> String {
-    let message = format!(
-        "{}.{}",
-        encode(br#"{"alg":"HS256","typ":"JWT"}"#),
-        encode(payload.to_string().as_bytes())
-    );
+    let message = format!("{}.{}", encode(br#"{"alg":"HS256","typ":"JWT"}"#), encode(payload.to_string().as_bytes()));
     format!("{message}.{}", encode(&hmac::<Sha256>(secret, &message)))
 }
 
@@ -41,27 +34,14 @@ fn encode(bytes: &[u8]) -> String {
 
 /// The text of a part: as it stands, or the JSON of an object.
 fn part(value: &Value, now: u64) -> String {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("@now") {
-        let end = after
-            .find(|c: char| !matches!(c, '+' | '-' | '.' | '0'..='9'))
-            .unwrap_or(after.len());
-        let offset: f64 = if end == 0 {
-            0.0
-        } else {
-            after[..end].parse().unwrap()
-        };
+        let end = after.find(|c: char| !matches!(c, '+' | '-' | '.' | '0'..='9')).unwrap_or(after.len());
+        let offset: f64 = if end == 0 { 0.0 } else { after[..end].parse().unwrap() };
         let quoted = before.ends_with('"');
-        out.push_str(
-            before
-                .strip_suffix('"')
-                .filter(|_| quoted)
-                .unwrap_or(before),
-        );
+        out.push_str(before.strip_suffix('"').filter(|_| quoted).unwrap_or(before));
         out.push_str(&(now as f64 + offset).to_string());
         rest = &after[end + usize::from(quoted)..];
     }
@@ -72,40 +52,23 @@ fn repeat(text: &str) -> String {
     let Some((before, after)) = text.split_once("@repeat ") else {
         return text.to_owned();
     };
-    let end = after
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(after.len());
-    format!(
-        "{before}{}{}",
-        "x".repeat(after[..end].parse().unwrap()),
-        &after[end..]
-    )
+    let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    format!("{before}{}{}", "x".repeat(after[..end].parse().unwrap()), &after[end..])
 }
 
 fn build(case: &Value, secrets: &Value, now: u64) -> String {
     if let Some(token) = case["token"].as_str() {
         return repeat(token);
     }
-    let header = case
-        .get("header")
-        .cloned()
-        .unwrap_or_else(|| json!({"alg": "HS256", "typ": "JWT"}));
+    let header = case.get("header").cloned().unwrap_or_else(|| json!({"alg": "HS256", "typ": "JWT"}));
     let payload = match case["payloadHex"].as_str() {
-        Some(hex) => (0..hex.len() / 2)
-            .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
-            .collect(),
+        Some(hex) => (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect(),
         None => part(&case["payload"], now).into_bytes(),
     };
     let edit = case["edit"].as_str().unwrap_or("none");
     let padding = if edit == "pad-payload" { "=" } else { "" };
-    let message = format!(
-        "{}.{}{padding}",
-        encode(part(&header, now).as_bytes()),
-        encode(&payload)
-    );
-    let secret = secrets[case["secret"].as_str().unwrap_or("newest")]
-        .as_str()
-        .unwrap();
+    let message = format!("{}.{}{padding}", encode(part(&header, now).as_bytes()), encode(&payload));
+    let secret = secrets[case["secret"].as_str().unwrap_or("newest")].as_str().unwrap();
     let mut signature = match case["sign"].as_str().unwrap_or("HS256") {
         "HS256" => hmac::<Sha256>(secret, &message),
         "HS384" => hmac::<Sha384>(secret, &message),
@@ -126,15 +89,8 @@ fn build(case: &Value, secrets: &Value, now: u64) -> String {
     let (_, signature_text) = token.rsplit_once('.').unwrap();
     match edit {
         "other-payload" => {
-            let payload = encode(
-                json!({"id": "mallory", "exp": now + 900})
-                    .to_string()
-                    .as_bytes(),
-            );
-            format!(
-                "{}.{payload}.{signature_text}",
-                message.split_once('.').unwrap().0
-            )
+            let payload = encode(json!({"id": "mallory", "exp": now + 900}).to_string().as_bytes());
+            format!("{}.{payload}.{signature_text}", message.split_once('.').unwrap().0)
         }
         "pad-signature" => format!("{token}="),
         // Whatever the signature, two of its letters are ones that only the standard alphabet has.
@@ -153,8 +109,7 @@ fn build(case: &Value, secrets: &Value, now: u64) -> String {
 #[test]
 fn the_corpus_of_tokens_gets_the_expected_answers() {
     let corpus: Value = serde_json::from_str(CORPUS).unwrap();
-    let secrets =
-        [&corpus["secrets"]["newest"], &corpus["secrets"]["older"]].map(|s| s.as_str().unwrap());
+    let secrets = [&corpus["secrets"]["newest"], &corpus["secrets"]["older"]].map(|s| s.as_str().unwrap());
     let cases = corpus["cases"].as_array().unwrap();
     assert!(cases.len() > 150);
     let mut wrong = Vec::new();
@@ -163,18 +118,12 @@ fn the_corpus_of_tokens_gets_the_expected_answers() {
         let verifier = Verifier::new(&secrets, leeway).unwrap();
         let token = build(case, &corpus["secrets"], now());
         let headers: Vec<String> = match case["authorization"].as_array() {
-            Some(list) => list
-                .iter()
-                .map(|value| value.as_str().unwrap().replace("{token}", &token))
-                .collect(),
+            Some(list) => list.iter().map(|value| value.as_str().unwrap().replace("{token}", &token)).collect(),
             None => vec![format!("Bearer {token}")],
         };
         let read = bearer(headers.iter().map(String::as_str));
-        let answer = decide(
-            None,
-            read.map(|token| token.map(|token| verifier.verify(token)))
-                .unwrap_or_else(|e| Some(Err(e))),
-        );
+        let answer =
+            decide(None, read.map(|token| token.map(|token| verifier.verify(token))).unwrap_or_else(|e| Some(Err(e))));
         let seen = match &answer {
             Ok(caller) => format!("ok {}", caller.id()),
             Err(Refusal::Token(TokenError::BadId(why))) => why.to_string(),
@@ -195,10 +144,7 @@ fn the_corpus_of_tokens_gets_the_expected_answers() {
 #[test]
 fn a_token_says_what_was_signed() {
     let payload = json!({"id": "ann", "username": "Ann", "provider": "openid", "email": "a@b.c", "exp": now() + 900});
-    let claims = Verifier::new(&["s"], 0)
-        .unwrap()
-        .verify(&sign("s", &payload))
-        .unwrap();
+    let claims = Verifier::new(&["s"], 0).unwrap().verify(&sign("s", &payload)).unwrap();
     assert_eq!(claims.username.as_deref(), Some("Ann"));
     assert_eq!(claims.provider.as_deref(), Some("openid"));
     assert_eq!(claims.email.as_deref(), Some("a@b.c"));
@@ -208,16 +154,8 @@ fn a_token_says_what_was_signed() {
 #[test]
 fn a_secret_that_was_removed_signs_nothing_any_more() {
     let token = sign("older", &json!({"id": "ann", "exp": now() + 900}));
-    assert!(
-        Verifier::new(&["newest", "older"], 0)
-            .unwrap()
-            .verify(&token)
-            .is_ok()
-    );
-    assert_eq!(
-        Verifier::new(&["newest"], 0).unwrap().verify(&token),
-        Err(TokenError::Signature)
-    );
+    assert!(Verifier::new(&["newest", "older"], 0).unwrap().verify(&token).is_ok());
+    assert_eq!(Verifier::new(&["newest"], 0).unwrap().verify(&token), Err(TokenError::Signature));
 }
 
 #[test]
