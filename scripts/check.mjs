@@ -37,7 +37,7 @@ function lockFile() {
 const CHECKS = {
   rustfmt: () => must('cargo', ['fmt', '--check']),
   clippy,
-  biome: () => tool('biome', 'ci', '--error-on-warnings'),
+  biome: () => tool('biome', 'ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`),
   types: () => tool('tsc', '--project', 'tsconfig.json'),
   publint: () => tool('publint', 'run', '--strict'),
   attw: () => tool('attw', '--pack', '.'),

@@ -9,8 +9,10 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** A step that failed for a reason that the reader can act on: its message is printed without a stack. */
 export class StepError extends Error {}
 
-// The commands write into pipes, so they cannot see for themselves whether a terminal reads them.
-const COLOUR = process.stdout.isTTY ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' } : { NO_COLOR: '1' };
+// The commands write into pipes, so they cannot see for themselves whether a terminal reads them. rustfmt asks TERM.
+const COLOUR = process.stdout.isTTY
+  ? { FORCE_COLOR: '1', CARGO_TERM_COLOR: 'always' }
+  : { NO_COLOR: '1', TERM: 'dumb' };
 
 /**
  * Runs a command from the top folder with no standard input and shows its output as it comes.
