@@ -1,0 +1,82 @@
+// What the package's types allow and refuse, as a CommonJS consumer sees them; compiled, never run.
+
+import {
+  type AdapterOptions,
+  createFlow,
+  type Flow,
+  health,
+  proxy,
+  type Run,
+  type RunReceipt,
+  type RunStatus,
+  runFlow,
+  runStatus,
+  SimAdapter,
+  SimError,
+  type SimErrorCode,
+  simRouter,
+} from '@sigmacode/sim-adapter';
+import express from 'express';
+
+interface HostUser {
+  id: string;
+  role: string;
+}
+
+export async function uses() {
+  const options: AdapterOptions = {
+    baseUrl: 'http://localhost:3000',
+    apiVersion: 'v1',
+    handleSecret: ['newest', 'older'],
+    canRunFlow: (user: HostUser, flow: Flow) => user.role === 'ADMIN' || flow.deployed,
+    logger: console,
+  };
+  const adapter = new SimAdapter(options);
+
+  express().use('/api/sim', simRouter(), simRouter({ adapter }), simRouter(options));
+
+  const { ok, breaker } = await health({ timeoutMs: 500 });
+  const state: 'closed' | 'open' | 'half_open' = breaker;
+  const { flow } = await createFlow({ name: 'a', document: { state: {} }, deploy: ok });
+  const url: string | null = flow.url;
+
+  const receipt: { run: RunReceipt } = await runFlow(flow.id, { input: { a: 1 }, idempotencyKey: 'k' });
+  const waited: { run: Run | RunReceipt } = await adapter.runFlow(flow.id, { mode: 'sync', user: { id: 'ada' } });
+  if ('output' in waited.run) waited.run.output satisfies unknown;
+  const { run } = await runStatus(receipt.run.id, { signal: new AbortController().signal });
+  const status: RunStatus = run.status;
+  const { flows, nextCursor } = await adapter.listFlows({ limit: 10, cursor: null });
+  const inputs: { name: string }[] = (await adapter.getFlow(flows[0]?.id ?? '')).flow.inputs;
+  await adapter.cancelRun(run.id);
+  await adapter.resumeRun(run.id, { input: { approved: true }, contextId: 'c' });
+  const answer: unknown = await proxy({ method: 'GET', path: '/api/v2/workflows', query: { limit: '1' } });
+  const closed: undefined | void = await adapter.close({ drainMs: 10 });
+
+  try {
+    await runStatus('x');
+  } catch (error) {
+    if (!(error instanceof SimError)) throw error;
+    const code: SimErrorCode = error.code;
+    const wait: number | undefined = error.retryAfterMs;
+    const paths: string[] = error.details?.fields?.map(({ path }) => path) ?? [];
+    return { code, wait, paths, status: error.status, id: error.requestId };
+  }
+
+  // @ts-expect-error: a generation that there is not
+  new SimAdapter({ apiVersion: 'v3' });
+  // @ts-expect-error: an option that there is not
+  new SimAdapter({ baseURL: 'http://localhost' });
+  // @ts-expect-error: an adapter that is there has its options already
+  simRouter({ adapter, baseUrl: 'http://localhost' });
+  // @ts-expect-error: an input is an object
+  await runFlow('f', { input: 'text' });
+  // @ts-expect-error: a mode that there is not
+  await runFlow('f', { mode: 'later' });
+  // @ts-expect-error: only runs take a key
+  await createFlow({ name: 'a' }, { idempotencyKey: 'k' });
+  // @ts-expect-error: a promise is no answer
+  const wrong: { run: Run } = runStatus('r');
+  // @ts-expect-error: what an asynchronous start answers has no output
+  receipt.run.output;
+  return { state, url, status, nextCursor, inputs, answer, closed, wrong };
+}

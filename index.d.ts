@@ -1,0 +1,304 @@
+/**
+ * From an Express server to Sim (github simstudioai/sim): a router, and the same as functions.
+ *
+ * A **flow** is what Sim calls a workflow; a **run** is one execution of it. Timestamps are RFC 3339 in UTC, durations
+ * are milliseconds. Every function rejects with a {@link SimError}, except that an aborted call rejects with its
+ * signal's reason and a call with an option of the wrong type with a `TypeError`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** Why a call failed. `docs/errors.md` says of each when it happens and what to do. */
+export type SimErrorCode =
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'plan_required'
+  | 'path_not_allowed'
+  | 'not_found'
+  | 'conflict'
+  | 'flow_not_deployed'
+  | 'idempotency_mismatch'
+  | 'invalid_request'
+  | 'payload_too_large'
+  | 'rate_limited'
+  | 'quota_exceeded'
+  | 'not_configured'
+  | 'upstream_unreachable'
+  | 'upstream_auth'
+  | 'upstream_error'
+  | 'upstream_quota'
+  | 'upstream_busy'
+  | 'upstream_timeout'
+  | 'circuit_open'
+  | 'shutting_down';
+
+/** What is known beyond the code. Which members are there depends on the code. */
+export interface SimErrorDetails {
+  /** `invalid_request`: every offending field, by its JSON path (`''` is the body itself). */
+  fields?: { path: string; message: string }[];
+  /** `conflict`: for example `already_finished`, `already_resumed`, `in_progress`, `locked`, `not_paused`. */
+  reason?: string;
+  /** The flow that was created before a later step, its deployment, failed. */
+  flowId?: string;
+  /** The handle of a run that was started, or may have been: ask for its status before starting another. */
+  runId?: string;
+  /** `not_configured`: everything wrong with the options and the environment. */
+  problems?: { name: string; message: string }[];
+  [more: string]: unknown;
+}
+
+/** What a call rejects with: the `error` of the HTTP contract, `{code, message, details?, requestId}`. */
+export class SimError extends Error {
+  name: 'SimError';
+  readonly code: SimErrorCode;
+  /** The HTTP status that the router answers for this code. */
+  readonly status: number;
+  /** Also in Sim's own log, as `x-request-id`. Absent for errors of the configuration. */
+  readonly requestId: string | undefined;
+  /** After how many milliseconds it may be tried again; whole seconds, from `Retry-After`. */
+  readonly retryAfterMs: number | undefined;
+  readonly details: SimErrorDetails | undefined;
+}
+
+/** `queued`, `pending` and `running` move on by themselves; `paused` waits for a person or a time; the others are final. */
+export type RunStatus = 'queued' | 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
+
+/** A flow as lists show it. */
+export interface Flow {
+  id: string;
+  name: string;
+  description: string | null;
+  deployed: boolean;
+}
+
+/** A flow with the inputs of its start block. `type` is Sim's word: `string`, `number`, `boolean`, `object`, … */
+export interface FlowDetail extends Flow {
+  inputs: { name: string; type: string }[];
+}
+
+/** A flow that was just made. */
+export interface CreatedFlow {
+  id: string;
+  /** As Sim stored it: the draft's, else the document's. */
+  name: string;
+  /** Where a person opens it in Sim's editor; null without `SIM_PUBLIC_URL`. */
+  url: string | null;
+}
+
+/** A run that goes on. */
+export interface RunReceipt {
+  /** The run's handle, opaque and bound to the user who started it: `[A-Za-z0-9_-]{1,512}`. */
+  id: string;
+  status: RunStatus;
+  /** Path of the router's route for {@link Run}; without its mount point when it was started by a function. */
+  statusUrl: string;
+}
+
+/** A run, as far as Sim tells it now. */
+export interface Run {
+  /** The run's handle, as in {@link RunReceipt}. */
+  id: string;
+  flowId: string;
+  status: RunStatus;
+  startedAt: string | null;
+  endedAt: string | null;
+  durationMs: number | null;
+  /** What the flow produced; null until it has. The addresses at which Sim itself resumes a pause are left out. */
+  output: unknown;
+  /** Why the flow failed, in its author's words. A failed run is no failed call. */
+  error: { message: string; code: string | null; blockId?: string; blockName?: string } | null;
+  /** What Sim says it cost, as Sim says it. */
+  cost: unknown;
+  paused: {
+    contextId: string | null;
+    /** `human` or `time`. */
+    kind: string | null;
+    pausedAt: string | null;
+    resumeAt: string | null;
+  } | null;
+}
+
+/** Whether Sim answers. It never names Sim's host. */
+export interface Health {
+  /** Sim is reachable and the circuit is closed. */
+  ok: boolean;
+  sim: {
+    reachable: boolean;
+    /** null until it is known. */
+    apiVersion: 'v2' | 'v1' | 'flows' | null;
+    /** null when Sim did not answer. */
+    latencyMs: number | null;
+  };
+  breaker: 'closed' | 'open' | 'half_open';
+}
+
+/** A flow to create: at least one of `name` and `document`. */
+export interface FlowDraft {
+  /** 1 to 200 characters; wins over the document's name. */
+  name?: string;
+  /** At most 2000 characters. */
+  description?: string;
+  /** A document that Sim exported: an object, or the JSON text of one. */
+  document?: Record<string, unknown> | string;
+  /**
+   * Deploys it too, and waits until it can run. Sim's v2 API needs a personal key for that. When it fails, the flow
+   * exists all the same: the error's `details.flowId`.
+   */
+  deploy?: boolean;
+}
+
+/** On whose behalf a call is made. A run belongs to the user who started it; nobody else's handle opens it. */
+export interface SimUser {
+  /** 1 to 256 bytes. */
+  id: string;
+  tenantId?: string;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Aborting it cancels the request to Sim, and the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Longest time for the whole call, in milliseconds; then `upstream_timeout`. Default: the adapter's `timeoutMs`. */
+  timeoutMs?: number;
+  /** Without a user it is the host's own call: its runs belong to the host, and `canRunFlow` is not asked. */
+  user?: SimUser;
+  /** 1 to 128 of `[A-Za-z0-9._:-]`, sent to Sim as `x-request-id`; a new one when it is absent or of another form. */
+  requestId?: string;
+}
+
+export interface ListOptions extends CallOptions {
+  /** `nextCursor` of the page before. */
+  cursor?: string | null;
+  /** 1 to 100; default 50. */
+  limit?: number;
+}
+
+export interface RunOptions extends CallOptions {
+  /** A JSON object; default `{}`. */
+  input?: Record<string, unknown>;
+  /**
+   * `async` (default) answers as soon as the run is started; `sync` when it has ended or pauses, or after `timeoutMs`
+   * (1 to 600000; default: the adapter's `syncTimeoutMs`), then with a receipt: the run goes on.
+   */
+  mode?: 'async' | 'sync';
+  /**
+   * 1 to 255 visible ASCII characters (IETF draft-ietf-httpapi-idempotency-key-header). Calls with one key start one
+   * run. With another `input`: `idempotency_mismatch`. Without a handle secret: `not_configured`, unless the adapter is
+   * told `singleProcess: true`.
+   */
+  idempotencyKey?: string;
+}
+
+export interface ResumeOptions extends CallOptions {
+  /** What the paused flow asked for. */
+  input?: Record<string, unknown>;
+  /** Which pause; default: the one that the run waits at. */
+  contextId?: string;
+}
+
+/** One call of Sim's API within the allow-list. */
+export interface ProxyRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** For example `/api/v2/workflows`; without query. */
+  path: string;
+  query?: Record<string, string>;
+  body?: unknown;
+}
+
+/** Takes one line of the adapter's log. winston and `console` fit. It never gets a secret, a body or Sim's host name. */
+export interface Logger {
+  info?(message: string, meta: { event: string }): void;
+  warn?(message: string, meta: { event: string }): void;
+}
+
+/**
+ * What configures an adapter. Each setting with a variable beside it may come from the environment; an option wins, an
+ * empty variable counts as unset. All that is wrong is listed at once, in {@link SimErrorDetails.problems}.
+ */
+export interface AdapterOptions {
+  /** Where Sim is: http or https, a sub-path is allowed. Unset: every call fails with `not_configured`. `SIM_BASE_URL` */
+  baseUrl?: string;
+  /** Required with `baseUrl`. `SIM_API_KEY` */
+  apiKey?: string;
+  /** Default `auto`: asks Sim which of them it has. `SIM_API_VERSION` */
+  apiVersion?: 'auto' | 'v2' | 'v1' | 'flows';
+  /** The workspace of lists and drafts; v1 and v2 need it for those. `SIM_WORKSPACE_ID` */
+  workspaceId?: string;
+  /** Sim's editor as browsers reach it: the only source of `flow.url`. `SIM_PUBLIC_URL` */
+  publicUrl?: string;
+  /** Socket.io address as browsers reach it. `SIM_PUBLIC_WS_URL` */
+  publicWsUrl?: string;
+  /** Root of run handles and run ids: 32 bytes or more; of several the first is the newest. `SIM_HANDLE_SECRET` */
+  handleSecret?: string | string[];
+  /** Signs each request to Sim (RFC 9421): 32 bytes or more; of several the first signs. `SIM_SIGNING_SECRET` */
+  signingSecret?: string | string[];
+  /** Longest time for one call to Sim, in ms; 1 to 600000, default 30000. `SIM_TIMEOUT_MS` */
+  timeoutMs?: number;
+  /** Longest time until a connection stands, in ms; 1 to 60000, default 5000. `SIM_CONNECT_TIMEOUT_MS` */
+  connectTimeoutMs?: number;
+  /** Longest wait of a run in sync mode, in ms; 1 to 600000, default 30000. `SIM_SYNC_TIMEOUT_MS` */
+  syncTimeoutMs?: number;
+  /** Largest body of a request, in bytes; 1 KiB to 64 MiB, default 3 MiB. `SIM_MAX_BODY_BYTES` */
+  maxBodyBytes?: number;
+  /** Largest answer of Sim that is read, in bytes; 1 KiB to 1 GiB, default 32 MiB. `SIM_MAX_ANSWER_BYTES` */
+  maxAnswerBytes?: number;
+  /** PEM file with further certificate authorities. `SIM_CA_FILE`, else `NODE_EXTRA_CA_CERTS` */
+  caFile?: string;
+  /** Only this process serves the users, so that an `Idempotency-Key` means something without a handle secret. */
+  singleProcess?: boolean;
+  /**
+   * Whether the user may see and run a flow. Only `true` (or a promise of it) is a yes. When it throws, the call is
+   * `forbidden`. `user` is what the call or `req.user` holds.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own user, of the host's own type
+  canRunFlow?(user: any, flow: Flow): boolean | Promise<boolean>;
+  logger?: Logger;
+}
+
+/** An adapter of its own: configuration, connections to Sim, one thread. */
+export class SimAdapter {
+  /** @throws {SimError} `not_configured`, with everything wrong in `details.problems` */
+  constructor(options?: AdapterOptions);
+  /** Sim's health; it resolves also when Sim cannot be reached. */
+  health(options?: CallOptions): Promise<Health>;
+  /** A draft in Sim, deployed when asked. Never tried twice: a lost answer may have made a flow. */
+  createFlow(draft: FlowDraft, options?: CallOptions): Promise<{ flow: CreatedFlow }>;
+  /** The deployed flows of the workspace that the user may run; read from Sim at most every 30 s. */
+  listFlows(options?: ListOptions): Promise<{ flows: Flow[]; nextCursor: string | null }>;
+  getFlow(flowId: string, options?: CallOptions): Promise<{ flow: FlowDetail }>;
+  /** Starts a run: one, however often the network makes it be asked for. */
+  runFlow(flowId: string, options: RunOptions & { mode: 'sync' }): Promise<{ run: Run | RunReceipt }>;
+  runFlow(flowId: string, options?: RunOptions & { mode?: 'async' }): Promise<{ run: RunReceipt }>;
+  runFlow(flowId: string, options?: RunOptions): Promise<{ run: Run | RunReceipt }>;
+  runStatus(runId: string, options?: CallOptions): Promise<{ run: Run }>;
+  /** Stops a run. One that has ended already: `conflict`, reason `already_finished`. */
+  cancelRun(runId: string, options?: CallOptions): Promise<{ run: Run }>;
+  /** Answers a pause. The handle stays the one to ask for the run. Never tried twice. */
+  resumeRun(runId: string, options?: ResumeOptions): Promise<{ run: Run }>;
+  /** One call of Sim's API within the allow-list; resolves to Sim's JSON with its run ids replaced by handles. */
+  proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;
+  /**
+   * Takes no more calls (`shutting_down`), waits for those under way up to `drainMs` (default 5000) and ends the rest
+   * with `shutting_down`. A process need not call it to exit.
+   */
+  close(options?: { drainMs?: number }): Promise<void>;
+}
+
+/** Options of {@link simRouter}: an adapter that is there already, or those of a new one. */
+export type RouterOptions = { adapter: SimAdapter } | (AdapterOptions & { adapter?: never });
+
+/** Express 4 and 5 middleware. The host's `req.user` is the user; without one every route answers 401. */
+export type SimRouter = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void;
+
+/** The routes of the HTTP contract (README), mounted wherever the host likes, before or after body parsers. */
+export function simRouter(options?: RouterOptions): SimRouter;
+
+/** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
+export function health(options?: CallOptions): Promise<Health>;
+/** {@link SimAdapter.createFlow} of the adapter that the environment configures. */
+export function createFlow(draft: FlowDraft, options?: CallOptions): Promise<{ flow: CreatedFlow }>;
+/** {@link SimAdapter.runFlow} of the adapter that the environment configures. */
+export const runFlow: SimAdapter['runFlow'];
+/** {@link SimAdapter.runStatus} of the adapter that the environment configures. */
+export function runStatus(runId: string, options?: CallOptions): Promise<{ run: Run }>;
+/** {@link SimAdapter.proxy} of the adapter that the environment configures. */
+export function proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;
