@@ -1,4 +1,9 @@
+'use strict';
+
 // The body of a request, whatever the host did to it before: parsed by express.json, kept raw, or still in the stream.
+
+/** How much of a body that is too large is read to its end, in multiples of the limit. */
+const DISCARDED = 8;
 
 /**
  * Calls `done(tooLarge, body)`, at once where the body is already there.
@@ -11,29 +16,30 @@ function readBody(req, limit, done) {
   if (method === 'GET' || method === 'HEAD') return done(false);
   if (typeof body === 'string' || body instanceof Uint8Array) return done(false, body);
   // A parser that skipped the request leaves `{}` (Express 4) or nothing (Express 5), and the stream untouched.
-  const parsed =
-    typeof body === 'object' && body !== null && (req._body === true || req.readableEnded || !isEmpty(body));
-  if (parsed) return done(false, JSON.stringify(body));
+  const skipped = body === undefined || isEmptyObject(body);
+  if (!skipped || req._body === true) return done(false, JSON.stringify(body));
   // Whoever drained the stream kept nothing: waiting for its end would hang.
   if (req.readableEnded) return done(false);
   readStream(req, limit, done);
 }
 
-function isEmpty(object) {
-  for (const _ in object) return false;
-  return true;
+function isEmptyObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 }
 
 function readStream(req, limit, done) {
-  if (Number(req.headers['content-length']) > limit) return done(true);
+  const refuse = () => {
+    done(true);
+    discard(req, DISCARDED * limit);
+  };
+  if (Number(req.headers['content-length']) > limit) return refuse();
   const chunks = [];
   let size = 0;
   const onData = (chunk) => {
     size += chunk.length;
     if (size > limit) {
       stop();
-      req.pause();
-      return done(true);
+      return refuse();
     }
     chunks.push(chunk);
   };
@@ -46,6 +52,15 @@ function readStream(req, limit, done) {
     req.off('data', onData).off('end', onEnd).off('close', stop);
   };
   req.on('data', onData).on('end', onEnd).on('close', stop);
+}
+
+/** Reads on and keeps nothing: a client that sends all before it reads shall meet the answer, not a reset. */
+function discard(req, most) {
+  let left = most;
+  req.on('data', (chunk) => {
+    left -= chunk.length;
+    if (left < 0) req.destroy();
+  });
 }
 
 module.exports = { readBody };

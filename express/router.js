@@ -1,34 +1,53 @@
+'use strict';
+
 // Express <-> pipeline: reads what the adapter needs from a request, writes what it answers. No policy in it.
 
 const { readBody } = require('./body.js');
+const { describeUser, text } = require('./user.js');
 
-/** The addon takes strings only; a value of another type must not throw in the middle of a request. */
-const text = (value) => (value === undefined || value === null ? undefined : String(value));
+/** Every `Authorization` header: Node keeps the first of several and says nothing of the others. */
+function authorization({ rawHeaders }) {
+  const values = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i].toLowerCase() === 'authorization') values.push(rawHeaders[i + 1]);
+  }
+  return values;
+}
 
 /** @param {import('./adapter.js').SimAdapter} adapter */
 function createRouter(adapter) {
   const { bridge } = adapter;
 
-  return function sim(req, res) {
+  function submit(req, res, plan, tooLarge, body) {
+    // The client may have gone while its body was read or its plan looked up.
+    if (res.destroyed) return;
+    const { user, headers } = req;
+    const request = {
+      method: req.method,
+      url: req.url,
+      mount: req.baseUrl ?? '',
+      host: false,
+      ...describeUser(user),
+      plan: text(plan),
+      ip: text(req.ip),
+      authorization: bridge.verifiesTokens ? authorization(req) : undefined,
+      requestId: text(req.requestId ?? headers['x-request-id']),
+      idempotencyKey: headers['idempotency-key'],
+      prefer: headers.prefer,
+      traceparent: headers.traceparent,
+      tooLarge,
+    };
+    // The rest of a body that is too large is not read: the connection ends with the answer.
+    if (tooLarge) res.setHeader('connection', 'close');
+    const call = bridge.submit(request, body, (status, head, bytes) => send(res, status, head, bytes), user);
+    if (call !== undefined) res.on('close', () => bridge.cancel(call));
+  }
+
+  return function sim(req, res, next) {
     readBody(req, bridge.maxBodyBytes, (tooLarge, body) => {
-      const { user, headers } = req;
-      const request = {
-        method: req.method,
-        url: req.url,
-        mount: req.baseUrl ?? '',
-        host: false,
-        user: text(user?.id ?? user?._id),
-        tenant: text(user?.tenantId),
-        requestId: text(req.requestId ?? headers['x-request-id']),
-        idempotencyKey: headers['idempotency-key'],
-        prefer: headers.prefer,
-        traceparent: headers.traceparent,
-        tooLarge,
-      };
-      // The rest of a body that is too large is not read: the connection ends with the answer.
-      if (tooLarge) res.setHeader('connection', 'close');
-      const call = bridge.submit(request, body, (status, head, bytes) => send(res, status, head, bytes), user);
-      if (call !== undefined) res.on('close', () => bridge.cancel(call));
+      const plan = req.user && bridge.planOf(req.user);
+      if (typeof plan?.then !== 'function') return submit(req, res, plan, tooLarge, body);
+      plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
     });
   };
 }

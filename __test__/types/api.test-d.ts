@@ -50,7 +50,7 @@ export async function uses() {
   await adapter.cancelRun(run.id);
   await adapter.resumeRun(run.id, { input: { approved: true }, contextId: 'c' });
   const answer: unknown = await proxy({ method: 'GET', path: '/api/v2/workflows', query: { limit: '1' } });
-  const closed: undefined | void = await adapter.close({ drainMs: 10 });
+  const closed: Promise<void> = adapter.close({ drainMs: 10 });
 
   try {
     await runStatus('x');
