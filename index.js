@@ -1,3 +1,5 @@
+'use strict';
+
 // The public face: five functions on a shared adapter, the class behind them, the Express router, the error.
 
 const { SimAdapter } = require('./express/adapter.js');

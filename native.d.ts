@@ -33,6 +33,33 @@ export declare class Native {
   close(drainMs: number): void
 }
 
+/** The replay store of one process. */
+export declare class ReplayWindow {
+  constructor(capacity: number)
+  /** True the first time, false for a replay; throws with code `replay_store_full` when it cannot remember more. */
+  claim(key: string, until: number): boolean
+}
+
+/** A head whose signature is good. */
+export declare class SignatureTicket {
+  /** Compares the body, as received, with the signed digest. */
+  checkBody(body: Uint8Array): void
+  get keyid(): string
+  /** The user's id; null for the adapter's own calls. */
+  get user(): string | null
+  get tenant(): string | null
+  get replayKey(): string
+  /** Seconds since 1970. */
+  get replayUntil(): number
+}
+
+/** Checks the signatures of requests. A refusal is thrown with its reason as `code`. */
+export declare class SignatureVerifier {
+  constructor(secrets: Array<string>, maxAgeSeconds: number, skewSeconds: number)
+  /** Everything that the head alone can tell. The body and the replay entry are still to be checked. */
+  checkHead(head: ReceivedHead): SignatureTicket
+}
+
 /** What JavaScript hands over of one request. Absent strings are `undefined` or `null`. */
 export interface NativeRequest {
   method: string
@@ -43,6 +70,11 @@ export interface NativeRequest {
   host: boolean
   user?: string
   tenant?: string
+  role?: string
+  plan?: string
+  ip?: string
+  /** The values of all `Authorization` headers; only looked at with `auth: 'jwt'`. */
+  authorization?: Array<string>
   requestId?: string
   idempotencyKey?: string
   prefer?: string
@@ -51,3 +83,40 @@ export interface NativeRequest {
   /** The host stopped reading the body, because it is larger than [`Native::max_body_bytes`]. */
   tooLarge?: boolean
 }
+
+/** A request to sign, as it will be sent. */
+export interface OutgoingRequest {
+  method: string
+  authority: string
+  target: string
+  requestId: string
+  tenant?: string
+  /** Absent for calls that are made for nobody. */
+  user?: string
+  contentType?: string
+  runId?: string
+  executionId?: string
+  executionMode?: string
+}
+
+/** The head of a request as the server received it. */
+export interface ReceivedHead {
+  method: string
+  /** Whether it came over TLS. */
+  secure: boolean
+  /** Path and query of the request line. */
+  target: string
+  /** Names and values in turn, duplicates included. */
+  rawHeaders: Array<string>
+}
+
+/** The values of the headers to add. */
+export interface SignedHeaderValues {
+  xSimUser: string
+  contentDigest: string
+  signatureInput: string
+  signature: string
+}
+
+/** Signs one request with the first of the secrets, now. */
+export declare function signRequest(secrets: Array<string>, request: OutgoingRequest, body: Uint8Array): SignedHeaderValues

@@ -836,3 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Native = nativeBinding.Native
+module.exports.ReplayWindow = nativeBinding.ReplayWindow
+module.exports.SignatureTicket = nativeBinding.SignatureTicket
+module.exports.SignatureVerifier = nativeBinding.SignatureVerifier
+module.exports.signRequest = nativeBinding.signRequest

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+'use strict';
+
 // The command line: one subcommand, `guard`. Reads arguments and signals; the work is in guard/.
 
 const { USAGE, UsageError, guardOptions } = require('../guard/options.js');

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * What each kind of block does, simply and deterministically: no code is evaluated and no model is called.
  * A block sees the run's input and the outputs before it; it knows nothing of the run's id, status or client.

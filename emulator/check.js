@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Checks of what callers send: bodies, queries, cursors. Each fault is `{path, message}`, in the words of no API
  * generation. It knows nothing of workflows or runs.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Sim's workflow document: reads what an import accepts, gives every part a fresh id, writes an export.
  * It knows nothing of HTTP, deployments or runs.

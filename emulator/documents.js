@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Ready-made workflow documents in Sim's export format, one for each way that a run can go. A real Sim imports them too.
  */

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Walks a workflow's blocks along its edges, one after another, until the end, a pause or a failure.
  * It holds no state of its own: what a resume needs is in the answer. It knows nothing of HTTP.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Faults that happen on a real socket: which request meets one, and what is done to it. It knows nothing of Sim: the
  * proper answer is a function that it may call, before (`apply`) it spoils what the client gets.

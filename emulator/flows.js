@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * The API of older forks of the integration (`/api/flows`, `/api/runs`): no drafts, no idempotency header, no cancel.
  * No recorded server speaks it; the shapes are the ones that those forks' clients expect.

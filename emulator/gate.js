@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * What stands before every API route: the key, the rate limit and the headers that go with them, in the three
  * dialects of Sim's errors. It knows nothing of what the routes do.

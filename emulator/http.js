@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Bytes on a socket: reads a request body, writes a reply, and says when the client went away.
  * It knows nothing of Sim: a reply is a status, headers and either a body or a sequence of text frames.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * A small Sim in this process, for tests: real sockets, real state, three generations of Sim's API, and faults on demand.
  * This file puts the rooms together; the behaviour is theirs.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Knowledge bases: listing and searching them, in both API generations. Similarity is the share of the query's words
  * that a chunk contains: no embeddings, no model.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * v1's logs (`/api/v1/logs`) and the caller's limits. What a run leaves behind, as Sim records it.
  */

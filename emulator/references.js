@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * References in a workflow document: `<block.path>` stands for an output of an earlier block.
  * Pure functions of text and outputs; nothing here knows of runs.

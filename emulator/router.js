@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * From a request to a reply: finds the route, lets the gate decide, parses the body. It knows the routes' names only.
  */

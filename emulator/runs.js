@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Runs: their ids (each claimed once), their state machine, cancel and resume. It knows nothing of HTTP.
  *

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * The listening socket: connections, the record of requests, latency, faults, and clients that go away. What a request
  * means is the router's affair.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * The event stream of a run, frame by frame, as Sim gives it to API-key callers. It knows the run, not the socket.
  */

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Sim's first API generation: workflows (`/api/v1/workflows`) and their runs (`/api/workflows/{id}/...`, `/api/jobs`,
  * `/api/resume`). Shapes and texts are those of a running Sim v0.8.9.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Sim's second API generation: starting, reading, cancelling and resuming runs (`/api/v2/workflows/{id}/...`).
  */

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * Sim's second API generation: workflows and their deployments (`/api/v2/workflows`). Shapes are those of Sim's OpenAPI
  * document, v0.8.9.

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * How a run reads in each API generation: plain values, ready to be written as JSON. Views only; nothing changes here.
  */

@@ -1,3 +1,5 @@
+'use strict';
+
 /**
  * The workflows of the emulated workspace and their deployments. It knows nothing of HTTP or of runs.
  */

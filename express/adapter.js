@@ -1,8 +1,11 @@
+'use strict';
+
 // The adapter as a Node API: each method is a route of the HTTP contract, called without HTTP.
 
 const { Bridge } = require('./bridge.js');
 const { SimError } = require('./error.js');
 const { readHead } = require('./head.js');
+const { describeUser, text } = require('./user.js');
 
 /** The longest a timer can run; it only has to keep the process alive. */
 const LONGEST_TIMER_MS = 0x7fffffff;
@@ -63,7 +66,8 @@ class SimAdapter {
     return this.#await(this.bridge.close(drainMs));
   }
 
-  #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
+  async #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
+    const plan = user && text(await this.bridge.planOf(user));
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs > 0)) {
@@ -74,8 +78,8 @@ class SimAdapter {
         url,
         mount: '',
         host: user === undefined,
-        user: user === undefined ? undefined : String(user?.id ?? ''),
-        tenant: user?.tenantId,
+        ...describeUser(user),
+        plan,
         requestId,
         idempotencyKey,
         timeoutMs,
@@ -88,8 +92,8 @@ class SimAdapter {
         signal?.removeEventListener('abort', stop);
         settle(status, head, bytes, resolve, reject);
       };
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const call = this.bridge.submit(request, text, receive, user);
+      const json = body === undefined ? undefined : JSON.stringify(body);
+      const call = this.bridge.submit(request, json, receive, user);
       if (call !== undefined) signal?.addEventListener('abort', stop, { once: true });
     });
     return this.#await(answer);

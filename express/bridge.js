@@ -1,11 +1,11 @@
+'use strict';
+
 // The host's end of the native adapter: hands requests over, takes answers in batches, answers the adapter's questions.
 // It knows neither Express nor promises.
 
-const { SimError } = require('./error.js');
+const { answerers, configurationError, plainOptions, planReader } = require('./hooks.js');
 const { Native } = require('./native.js');
 const { unpack, ANSWER, QUESTION, LOG, CLOSED } = require('./outbox.js');
-
-const CALLBACKS = ['canRunFlow', 'logger'];
 
 /** Variables that other software names. Ours all begin with SIM_. */
 const SHARED_VARIABLES = [
@@ -20,6 +20,8 @@ const SHARED_VARIABLES = [
   'JWT_SECRET',
   'REDIS_URI',
   'REDIS_KEY_PREFIX',
+  'USE_REDIS',
+  'USE_REDIS_CLUSTER',
 ];
 
 function environment() {
@@ -30,16 +32,13 @@ function environment() {
   return env;
 }
 
-function invalidConfiguration(cause) {
-  let problems;
+/** The addon throws its problems as JSON; anything else is a fault of its own. */
+function readProblems(error) {
   try {
-    problems = JSON.parse(cause.message);
+    return configurationError(JSON.parse(error.message));
   } catch {
-    throw cause;
+    return error;
   }
-  const lines = problems.map(({ name, message }) => `${name} ${message}`);
-  const message = `the Sim adapter is not configured correctly: ${lines.join('; ')}`;
-  return new SimError({ code: 'not_configured', message, details: { problems } }, 503);
 }
 
 /**
@@ -50,31 +49,24 @@ function invalidConfiguration(cause) {
  */
 class Bridge {
   #native;
-  #options;
+  #logger;
+  #answer;
   /** @type {Map<number, { receive: Receive, user: unknown }>} */
   #pending = new Map();
   #onClosed;
   #closed;
 
   constructor(options = {}) {
-    this.#options = options;
-    const plain = { ...options, canRunFlow: options.canRunFlow !== undefined };
-    delete plain.logger;
-    for (const name of CALLBACKS) {
-      const given = options[name];
-      const expected = name === 'logger' ? 'object' : 'function';
-      if (given !== undefined && given !== null && typeof given !== expected) {
-        throw invalidConfiguration(
-          new Error(
-            JSON.stringify([{ name, message: `must be ${expected === 'object' ? 'an object' : 'a function'}` }]),
-          ),
-        );
-      }
-    }
+    this.#logger = options.logger;
+    this.#answer = answerers(options);
+    this.planOf = planReader(options.planOf);
+    /** Whether tokens are verified here, so that the router must hand over the header. */
+    this.verifiesTokens = options.auth === 'jwt';
+    const settings = JSON.stringify({ options: plainOptions(options), env: environment() });
     try {
-      this.#native = new Native(JSON.stringify({ options: plain, env: environment() }), () => this.#drain());
+      this.#native = new Native(settings, () => this.#drain());
     } catch (error) {
-      throw invalidConfiguration(error);
+      throw readProblems(error);
     }
   }
 
@@ -115,14 +107,14 @@ class Bridge {
 
   #drain() {
     unpack(this.#native.drain(), (kind, first, second, head, body) => {
-      if (kind === ANSWER) this.#answer(first, second, head, body);
+      if (kind === ANSWER) this.#deliver(first, second, head, body);
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(body.toString()));
       else if (kind === LOG) this.#log(JSON.parse(body.toString()));
       else if (kind === CLOSED) this.#onClosed?.();
     });
   }
 
-  #answer(call, status, head, body) {
+  #deliver(call, status, head, body) {
     const pending = this.#pending.get(call);
     if (pending === undefined) return;
     this.#pending.delete(call);
@@ -132,18 +124,17 @@ class Bridge {
   async #question(id, call, name, about) {
     let answer;
     try {
-      const user = this.#pending.get(call)?.user;
-      // Flow by flow, as the host's function is written; the adapter asks about many at once.
-      const answers = await Promise.all(about.map((flow) => this.#options[name](user, flow)));
-      answer = JSON.stringify(answers.map(Boolean));
+      // The host's own object where there is one; after `resolveUser` was answered from memory, what it said then.
+      const user = this.#pending.get(call)?.user ?? about.user;
+      answer = JSON.stringify(await this.#answer[name](user, about));
     } catch (error) {
-      this.#log({ level: 'warn', event: `${name}_failed`, message: `${name} failed: ${error?.message ?? error}` });
+      this.#log({ level: 'warn', event: 'hook_failed', message: `${name} failed: ${error?.message ?? error}` });
     }
     this.#native.reply(id, answer);
   }
 
   #log({ level, event, message }) {
-    this.#options.logger?.[level]?.(`[sim-adapter] ${message}`, { event });
+    this.#logger?.[level]?.(`[sim-adapter] ${message}`, { event });
   }
 }
 

@@ -1,3 +1,5 @@
+'use strict';
+
 // What a call rejects with. It mirrors the `error` of the HTTP contract and adds nothing of its own.
 
 class SimError extends Error {

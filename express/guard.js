@@ -1,3 +1,5 @@
+'use strict';
+
 // Verifies the signatures of the adapter's requests on the receiving side: as a function, and as Express middleware.
 // What makes a signature good is decided in Rust; here the bytes are gathered, and the order is kept: head, body, replay.
 

@@ -1,3 +1,5 @@
+'use strict';
+
 // The header block of an answer: names and values, one a line.
 
 /** @param {string} head @returns {Record<string, string>} */

@@ -1,3 +1,5 @@
+'use strict';
+
 // Loads the addon, or says in one message what is missing for this platform.
 
 function load() {

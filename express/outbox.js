@@ -1,3 +1,5 @@
+'use strict';
+
 // Unpacks what `src/outbox.rs` packs: records of kind, two numbers, head and body.
 
 const ANSWER = 1;

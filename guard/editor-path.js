@@ -1,3 +1,5 @@
+'use strict';
+
 // Decides which request targets the editor listener passes on. Knows nothing of headers, sessions or signatures.
 //
 // Sim's key API must not be reachable here in any spelling. So a target is either in its one plain spelling, or refused;

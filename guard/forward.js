@@ -1,3 +1,5 @@
+'use strict';
+
 // Passes one request on to Sim and its answer back, byte for byte and as it comes. Decides nothing about who may.
 
 const http = require('node:http');

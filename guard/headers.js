@@ -1,3 +1,5 @@
+'use strict';
+
 // Which header lines cross a proxy. Works on raw header lists, so that order, case and duplicates survive.
 
 // RFC 9110 section 7.6.1, and what only concerns one connection in practice.

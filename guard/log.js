@@ -1,3 +1,5 @@
+'use strict';
+
 // One JSON line per event on standard output. Never a query, a header value other than the request id, or a body.
 
 const MAX_PATH = 256;

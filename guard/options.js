@@ -1,3 +1,5 @@
+'use strict';
+
 // The command line and environment of `sim-adapter guard`, checked before anything listens. Shows no secret in an error.
 
 const { parseArgs } = require('node:util');

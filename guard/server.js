@@ -1,3 +1,5 @@
+'use strict';
+
 // The two listeners of `sim-adapter guard`: who may pass, and what is taken off on the way.
 
 const http = require('node:http');

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::config::Config;
+use serde_json::Value;
+
+use crate::config::{Config, PlansSource, Problem};
 use crate::error::{Code, Error};
 use crate::flow::FlowList;
 use crate::host::{Host, Level};
-use crate::run::keys::Secret;
-use crate::run::{Handles, Key, Memory, Owner, RootKeys, RunIds};
+use crate::policy::{Clock, Event, Plans, Policy, PolicyConfig, Subject};
+use crate::run::{Handles, Memory, Owner, RootKeys, RunIds};
+use crate::signing::SimUser;
 use crate::upstream::{Caller, Upstream};
 
 /// The adapter's parts, shared by all requests.
@@ -20,6 +23,7 @@ pub struct Core {
     pub keys_are_random: bool,
     pub idempotency: Memory,
     pub flow_list: FlowList,
+    pub policy: Policy,
     pub host: Arc<dyn Host>,
 }
 
@@ -28,19 +32,59 @@ pub struct Context {
     /// The number under which the host knows the request.
     pub call: u32,
     pub caller: Caller,
-    pub owner: Owner,
+    pub user: User,
     /// The path under which the router is mounted, for links to its own routes.
     pub mount: String,
-    pub idempotency_key: Option<Key>,
+}
+
+/// Who asks, settled.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// Whose runs these are; no user in it means the host's own call.
+    pub owner: Owner,
+    pub plan: Option<String>,
+    pub role: Option<String>,
+    /// Express's `req.ip`.
+    pub ip: Option<String>,
+    /// What `resolveUser` answered, for the host's other hooks.
+    pub resolved: Option<Value>,
+}
+
+impl User {
+    /// The value of `x-sim-user`.
+    pub fn sim_user(&self) -> String {
+        let user = self.owner.user.as_deref();
+        // Names were checked where they came in.
+        user.and_then(|user| SimUser::to_header(self.owner.tenant.as_deref(), user).ok())
+            .unwrap_or_else(|| SimUser::ADAPTER.to_owned())
+    }
+
+    /// The user as limits and plans see it. `None` for the host's own calls, which have none.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        Some(Subject {
+            tenant: self.owner.tenant.as_deref(),
+            user: self.owner.user.as_deref()?,
+            plan: self.plan.as_deref(),
+            role: self.role.as_deref(),
+            ip: self.ip.as_deref(),
+        })
+    }
 }
 
 impl Core {
-    /// `Err` names the part of the configuration that cannot be used.
-    pub fn new(config: Config, host: Arc<dyn Host>) -> Result<Self, String> {
-        let secrets: Vec<Secret> = config.handle_secrets.clone();
-        let roots = RootKeys::new(secrets).map_err(|error| format!("handle secret: {error}"))?;
+    /// `Err` holds the parts of the configuration that cannot be used.
+    pub fn new(config: Config, host: Arc<dyn Host>) -> Result<Self, Vec<Problem>> {
+        let problem = |name: &str, message: String| vec![Problem { name: name.to_owned(), message }];
+        let roots = RootKeys::new(config.handle_secrets.clone())
+            .map_err(|error| problem("handleSecret (SIM_HANDLE_SECRET)", error.to_string()))?;
         let signing = &config.signing_secrets;
-        let upstream = config.sim.as_ref().map(|sim| Upstream::new(sim, signing)).transpose()?;
+        let upstream = config
+            .sim
+            .as_ref()
+            .map(|sim| Upstream::new(sim, signing))
+            .transpose()
+            .map_err(|message| problem("Sim", message))?;
+        let policy = policy(&config, Arc::clone(&host))?;
         if upstream.is_none() {
             host.log(Level::Warn, "not_configured", "SIM_BASE_URL is not set; every route answers 503 not_configured");
         } else if roots.is_random() {
@@ -50,10 +94,11 @@ impl Core {
         Ok(Self {
             upstream,
             handles: Handles::new(&roots),
-            run_ids: RunIds::new(&roots).map_err(|error| error.to_string())?,
+            run_ids: RunIds::new(&roots).map_err(|error| problem("keys", error.to_string()))?,
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
             flow_list: FlowList::default(),
+            policy,
             host,
             config,
         })
@@ -63,4 +108,28 @@ impl Core {
     pub fn upstream(&self) -> Result<&Upstream, Error> {
         self.upstream.as_ref().ok_or_else(|| Error::new(Code::NotConfigured, "Sim is not configured on this server"))
     }
+}
+
+/// Plans and limits, as configured.
+fn policy(config: &Config, host: Arc<dyn Host>) -> Result<Policy, Vec<Problem>> {
+    let plans = match &config.limits.plans {
+        PlansSource::None => Ok(Plans::none()),
+        PlansSource::Inline(plans) => Plans::from_value(plans),
+        PlansSource::File(path) => Plans::from_file(std::path::Path::new(path)),
+    };
+    let problem = |p: crate::policy::Problem| Problem { name: p.path, message: p.message };
+    let limits = PolicyConfig {
+        plans: plans.map_err(|list| list.into_iter().map(problem).collect::<Vec<_>>())?,
+        user_rate: config.limits.user_rate,
+        ip_rate: config.limits.ip_rate,
+        redis: config.limits.redis.clone(),
+    };
+    let tell = move |event| match event {
+        Event::RedisUnavailable(fault) => {
+            let message = format!("Redis does not answer ({}): limits hold in this process only", fault.name());
+            host.log(Level::Warn, "redis_unavailable", &message);
+        }
+        Event::RedisAvailable => host.log(Level::Info, "redis_available", "Redis answers again: limits are shared"),
+    };
+    Policy::new(limits, Clock::system(), Box::new(tell)).map_err(|p| vec![problem(p)])
 }

@@ -14,12 +14,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
-use crate::config::Config;
+use crate::arrival::Request;
+use crate::config::{Config, Problem};
 use crate::core::Core;
 use crate::error::{Code, Error};
 use crate::host::{Host, Level, Question};
+use crate::identity::Identities;
 use crate::outbox::{Event, Outbox};
-use crate::pipeline::{Admission, Pipeline, Request};
+use crate::pipeline::{Admission, Pipeline};
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -48,15 +50,17 @@ struct Shared {
 
 impl Engine {
     /// Starts the thread. `wake` is called, from any thread, when the outbox has something new.
-    pub fn start(config: Config, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, String> {
+    pub fn start(config: Config, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, Vec<Problem>> {
+        let failed = |message: String| vec![Problem { name: "adapter".to_owned(), message }];
         let outbox = Arc::new(Outbox::new(wake));
         let questions =
             Arc::new(Questions { outbox: Arc::clone(&outbox), next: AtomicU32::new(0), open: Mutex::default() });
+        let identities = Identities::new(config.jwt.as_ref())?;
         let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| format!("the runtime cannot start: {error}"))?;
+            .map_err(|error| failed(format!("the runtime cannot start: {error}")))?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         std::thread::Builder::new()
@@ -66,7 +70,7 @@ impl Engine {
                 let _ = runtime.block_on(stopped);
                 runtime.shutdown_background();
             })
-            .map_err(|error| format!("the runtime's thread cannot start: {error}"))?;
+            .map_err(|error| failed(format!("the runtime's thread cannot start: {error}")))?;
         let shared = Arc::new(Shared {
             outbox,
             under_way: Mutex::default(),
@@ -74,13 +78,12 @@ impl Engine {
             closing: AtomicBool::new(false),
             questions,
         });
-        Ok(Self {
-            pipeline: Arc::new(Pipeline::new(core)),
-            shared,
-            runtime: handle,
-            stop: Mutex::new(Some(stop)),
-            next_call: AtomicU32::new(0),
-        })
+        let pipeline = Arc::new(Pipeline::new(core, identities));
+        {
+            let _on_runtime = handle.enter();
+            pipeline.connect();
+        }
+        Ok(Self { pipeline, shared, runtime: handle, stop: Mutex::new(Some(stop)), next_call: AtomicU32::new(0) })
     }
 
     pub fn max_body_bytes(&self) -> usize {
@@ -102,7 +105,7 @@ impl Engine {
         // Locked until the handle is in the table, so that a call cannot leave it before it is in.
         let mut under_way = self.shared.under_way();
         let task = self.runtime.spawn(async move {
-            let outcome = AssertUnwindSafe(pipeline.carry_out(work)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
             let answer = outcome.unwrap_or_else(|_| {
                 shared.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
                 Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), "")

@@ -11,12 +11,18 @@ use crate::error::{Code, Error};
 pub enum Question {
     /// Which of these flows the user may see and run; the answer is a list of booleans.
     CanRunFlow,
+    /// Whether this operation may go on; the answer is `true`, or a reason.
+    Gate,
+    /// Who the bearer of a token with these claims is; the answer is `{id, role?, tenantId?}`, or null for nobody.
+    ResolveUser,
 }
 
 impl Question {
     pub fn as_str(self) -> &'static str {
         match self {
             Question::CanRunFlow => "canRunFlow",
+            Question::Gate => "gate",
+            Question::ResolveUser => "resolveUser",
         }
     }
 }

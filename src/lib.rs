@@ -1,6 +1,7 @@
 //! The napi surface: the only file that knows napi exists.
 
 pub mod answer;
+pub mod arrival;
 pub mod body;
 pub mod config;
 pub mod core;
@@ -9,9 +10,11 @@ pub mod error;
 pub mod flow;
 pub mod health;
 pub mod host;
+pub mod identity;
 pub mod operation;
 mod outbox;
 pub mod pipeline;
+pub mod police;
 pub mod policy;
 pub mod proxy;
 pub mod route;
@@ -27,9 +30,9 @@ use napi::bindgen_prelude::{Buffer, Either, Either3, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
-use crate::config::Config;
+use crate::arrival::{Asker, Request};
+use crate::config::{Config, Problem};
 use crate::engine::{Engine, Submission};
-use crate::pipeline::{Asker, Request};
 
 /// One adapter: configuration, connections, runtime thread.
 #[napi]
@@ -48,6 +51,11 @@ pub struct NativeRequest {
     pub host: bool,
     pub user: Option<String>,
     pub tenant: Option<String>,
+    pub role: Option<String>,
+    pub plan: Option<String>,
+    pub ip: Option<String>,
+    /// The values of all `Authorization` headers; only looked at with `auth: 'jwt'`.
+    pub authorization: Option<Vec<String>>,
     pub request_id: Option<String>,
     pub idempotency_key: Option<String>,
     pub prefer: Option<String>,
@@ -63,22 +71,19 @@ impl Native {
     /// message is JSON: `[{name, message}]`, every problem of the configuration.
     #[napi(constructor)]
     pub fn new(settings: String, wake: Function<(), ()>) -> napi::Result<Self> {
-        let problems = |list: &[(String, String)]| {
-            let list: Vec<_> =
-                list.iter().map(|(name, message)| serde_json::json!({ "name": name, "message": message })).collect();
-            napi::Error::from_reason(serde_json::Value::from(list).to_string())
+        let problems = |list: Vec<Problem>| {
+            let list = list.iter().map(|p| serde_json::json!({ "name": p.name, "message": p.message })).collect();
+            napi::Error::from_reason(serde_json::Value::Array(list).to_string())
         };
         let settings = serde_json::from_str(&settings)
-            .map_err(|_| problems(&[("options".to_owned(), "must be plain data".to_owned())]))?;
-        let config = Config::read(&settings)
-            .map_err(|list| problems(&list.into_iter().map(|p| (p.name, p.message)).collect::<Vec<_>>()))?;
+            .map_err(|_| problems(vec![Problem { name: "options".into(), message: "must be plain data".into() }]))?;
+        let config = Config::read(&settings).map_err(problems)?;
         // Weak: an adapter that nobody waits for does not keep the process alive.
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
         let wake = move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         };
-        let engine =
-            Engine::start(config, Box::new(wake)).map_err(|message| problems(&[("adapter".to_owned(), message)]))?;
+        let engine = Engine::start(config, Box::new(wake)).map_err(problems)?;
         Ok(Self { engine })
     }
 
@@ -87,7 +92,12 @@ impl Native {
     #[napi]
     pub fn submit(&self, request: NativeRequest, body: Either3<String, Uint8Array, ()>) -> Either<u32, Buffer> {
         let asker = match (&request.user, request.host) {
-            (Some(id), _) => Asker::User { id, tenant: request.tenant.as_deref() },
+            (Some(id), _) => Asker::User {
+                id,
+                tenant: request.tenant.as_deref(),
+                role: request.role.as_deref(),
+                plan: request.plan.as_deref(),
+            },
             (None, true) => Asker::Host,
             (None, false) => Asker::Nobody,
         };
@@ -101,6 +111,8 @@ impl Native {
             url: &request.url,
             mount: &request.mount,
             asker,
+            ip: request.ip.as_deref(),
+            authorization: request.authorization.as_deref().unwrap_or_default(),
             request_id: request.request_id.as_deref(),
             idempotency_key: request.idempotency_key.as_deref(),
             prefer: request.prefer.as_deref(),

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use crate::arrival::Terms;
+use crate::core::Core;
 use crate::error::Error;
 use crate::flow::DraftRequest;
+use crate::policy;
 use crate::route::{Page, Route};
-use crate::run::{FlowId, Handles, Owner, ResumeRequest, RunRef, RunRequest};
+use crate::run::{FlowId, Owner, ResumeRequest, RunRef, RunRequest};
 
 #[derive(Debug)]
 pub enum Operation {
@@ -13,7 +16,7 @@ pub enum Operation {
     ListFlows(Page),
     CreateFlow(DraftRequest),
     GetFlow(FlowId),
-    RunFlow { flow: FlowId, request: RunRequest, wait: Option<Duration> },
+    RunFlow(RunRequest),
     RunStatus(RunRef),
     CancelRun(RunRef),
     ResumeRun(RunRef, ResumeRequest),
@@ -21,24 +24,54 @@ pub enum Operation {
 
 impl Operation {
     /// Reads the body that `route` takes. A handle that does not open for `owner` is not found, whatever it is.
-    pub fn read(
-        route: Route,
-        body: &[u8],
-        wait: Option<Duration>,
-        handles: &Handles,
-        owner: &Owner,
-    ) -> Result<Self, Error> {
-        let open = |handle: &str| handles.open(owner, handle).ok_or_else(|| Error::not_found("there is no such run"));
+    pub fn read(route: Route, body: &[u8], terms: &Terms, core: &Core, owner: &Owner) -> Result<Self, Error> {
+        let open =
+            |handle: &str| core.handles.open(owner, handle).ok_or_else(|| Error::not_found("there is no such run"));
         Ok(match route {
             Route::Health => Operation::Health,
             Route::ListFlows(page) => Operation::ListFlows(page),
             Route::CreateFlow => Operation::CreateFlow(DraftRequest::parse(body)?),
             Route::GetFlow(flow) => Operation::GetFlow(flow),
-            Route::RunFlow(flow) => Operation::RunFlow { flow, request: RunRequest::parse(body)?, wait },
+            Route::RunFlow(flow) => Operation::RunFlow(RunRequest::parse(flow, body, terms, &core.run_ids, owner)?),
             Route::RunStatus(handle) => Operation::RunStatus(open(&handle)?),
             Route::CancelRun(handle) => Operation::CancelRun(open(&handle)?),
             Route::ResumeRun(handle) => Operation::ResumeRun(open(&handle)?, ResumeRequest::parse(body)?),
             Route::Proxy => return Err(Error::not_found("there is no such route")),
         })
+    }
+
+    /// What plans call it.
+    pub fn kind(&self) -> policy::Operation {
+        match self {
+            // Not in any plan: whoever is signed in may ask for it.
+            Operation::Health | Operation::ListFlows(_) => policy::Operation::FlowsList,
+            Operation::GetFlow(_) => policy::Operation::FlowsGet,
+            Operation::CreateFlow(request) if request.deploy => policy::Operation::FlowsDeploy,
+            Operation::CreateFlow(_) => policy::Operation::FlowsCreate,
+            Operation::RunFlow(_) => policy::Operation::FlowsRun,
+            Operation::RunStatus(_) => policy::Operation::RunsRead,
+            Operation::CancelRun(_) => policy::Operation::RunsCancel,
+            Operation::ResumeRun(..) => policy::Operation::RunsResume,
+        }
+    }
+
+    /// The flow it is about, where there is one.
+    pub fn flow(&self) -> Option<&str> {
+        match self {
+            Operation::GetFlow(flow) => Some(flow.as_str()),
+            Operation::RunFlow(request) => Some(request.flow.as_str()),
+            Operation::RunStatus(run) | Operation::CancelRun(run) | Operation::ResumeRun(run, _) => {
+                Some(run.flow.as_str())
+            }
+            Operation::Health | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
+        }
+    }
+
+    /// How long its answer is to wait for a run, if it is.
+    pub fn patience(&self, longest: Duration) -> Option<Duration> {
+        match self {
+            Operation::RunFlow(request) => request.patience(longest),
+            _ => None,
+        }
     }
 }

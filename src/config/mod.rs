@@ -11,6 +11,7 @@ use url::Url;
 pub use read::Problem;
 use read::Reader;
 
+use crate::policy::{Rate, RedisConfig};
 use crate::run::Generation;
 use crate::run::keys::Secret;
 
@@ -53,6 +54,32 @@ impl std::fmt::Debug for ProxyConfig {
     }
 }
 
+/// How bearer tokens are verified.
+#[derive(Clone, Debug)]
+pub struct JwtConfig {
+    /// Newest first; all verify.
+    pub secrets: Vec<Secret>,
+    pub leeway_seconds: u16,
+    /// Whether the host is asked (`resolveUser`) who the bearer is.
+    pub asks_resolve_user: bool,
+}
+
+/// Rates, plans, and where they are shared.
+#[derive(Clone, Debug)]
+pub struct LimitsConfig {
+    pub user_rate: Option<Rate>,
+    pub ip_rate: Option<Rate>,
+    pub plans: PlansSource,
+    pub redis: Option<RedisConfig>,
+}
+
+#[derive(Clone, Debug)]
+pub enum PlansSource {
+    None,
+    Inline(Value),
+    File(String),
+}
+
 /// The whole configuration, read once at start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -71,6 +98,11 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Whether the host is asked (`canRunFlow`) before a flow is shown or run.
     pub asks_can_run_flow: bool,
+    /// Whether the host is asked (`gate`) before anything is sent to Sim.
+    pub asks_gate: bool,
+    /// Verify bearer tokens here (`auth: 'jwt'`), instead of trusting the host's `req.user` alone.
+    pub jwt: Option<JwtConfig>,
+    pub limits: LimitsConfig,
     /// Whether this process is the only one, so that run ids made with a random key still mean something.
     pub single_process: bool,
 }
@@ -134,10 +166,70 @@ impl Config {
             max_body_bytes: r.number("maxBodyBytes", "SIM_MAX_BODY_BYTES", MAX_BODY_BYTES, 1024..=64 * 1024 * 1024)
                 as usize,
             asks_can_run_flow: r.flag("canRunFlow"),
+            asks_gate: r.flag("gate"),
+            jwt: jwt(&mut r),
+            limits: limits(&mut r),
             single_process: r.flag("singleProcess"),
         };
         r.finish().map(|()| config)
     }
+}
+
+/// `auth: 'jwt'` and what goes with it.
+fn jwt(r: &mut Reader<'_>) -> Option<JwtConfig> {
+    let secrets = r.secrets_of("jwtSecret", "JWT_SECRET", 1);
+    let leeway_seconds = r.number("jwtLeewaySeconds", "", 0, 0..=300) as u16;
+    let asks_resolve_user = r.flag("resolveUser");
+    match r.text("auth", "").as_deref() {
+        None | Some("host") => return None,
+        Some("jwt") => {}
+        Some(_) => {
+            r.problem("auth", "", "must be 'host' or 'jwt'");
+            return None;
+        }
+    }
+    if secrets.is_empty() {
+        r.problem("jwtSecret", "JWT_SECRET", "is required with auth: 'jwt'");
+    }
+    // A token names a user and nothing more: no role, no tenant, no ban.
+    let needs_user = ["plans", "gate", "canRunFlow", "planOf"].iter().any(|name| r.has(name, ""));
+    if !asks_resolve_user && (needs_user || r.env("SIM_PLANS_FILE").is_some()) {
+        r.problem("resolveUser", "", "is required with auth: 'jwt' when plans, planOf, gate or canRunFlow are used");
+    }
+    Some(JwtConfig { secrets, leeway_seconds, asks_resolve_user })
+}
+
+fn limits(r: &mut Reader<'_>) -> LimitsConfig {
+    let user_rate = rate(r, ("userMax", "SIM_USER_MAX", 240), ("userWindow", "SIM_USER_WINDOW"));
+    let ip_rate = rate(r, ("ipMax", "SIM_IP_MAX", 1200), ("ipWindow", "SIM_IP_WINDOW"));
+    r.ignore("planOf");
+    let plans = match (r.value("plans"), r.text("plansFile", "SIM_PLANS_FILE")) {
+        (Some(_), Some(_)) => {
+            r.problem("plans", "", "cannot be given together with a plans file");
+            PlansSource::None
+        }
+        (Some(plans), None) => PlansSource::Inline(plans.clone()),
+        (None, Some(file)) => PlansSource::File(file),
+        (None, None) => PlansSource::None,
+    };
+    let uri = r.text("redisUri", "REDIS_URI");
+    let prefix = r.text("redisKeyPrefix", "REDIS_KEY_PREFIX").unwrap_or_default();
+    let cluster = r.flag("redisCluster") || r.env("USE_REDIS_CLUSTER").as_deref() == Some("true");
+    // LibreChat's own switch: an address that it does not use is not ours to use either.
+    let off = r.env("USE_REDIS").as_deref() == Some("false");
+    let redis = uri.filter(|_| !off).map(|uri| RedisConfig { uri, prefix, cluster, ca: None });
+    LimitsConfig { user_rate, ip_rate, plans, redis }
+}
+
+/// `MAX` requests per `WINDOW` minutes, as LibreChat names its limits; `MAX` 0: no limit.
+fn rate(
+    r: &mut Reader<'_>,
+    (max, max_env, default): (&'static str, &'static str, u64),
+    (window, window_env): (&'static str, &'static str),
+) -> Option<Rate> {
+    let max = r.number(max, max_env, default, 0..=u64::from(Rate::LARGEST_MAX));
+    let minutes = r.number(window, window_env, 1, 1..=u64::from(Rate::LONGEST_WINDOW));
+    if max == 0 { None } else { Rate::new(max as u32, minutes as u32) }
 }
 
 #[cfg(test)]

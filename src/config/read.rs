@@ -151,8 +151,23 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A list of secrets, newest first: an array, or text with commas between.
+    /// An option of any form.
+    pub(super) fn value(&mut self, option: &'static str) -> Option<&'a Value> {
+        self.option(option)
+    }
+
+    /// An option that only JavaScript uses.
+    pub(super) fn ignore(&mut self, option: &'static str) {
+        self.known.push(option);
+    }
+
+    /// A list of secrets of at least 32 bytes, newest first.
     pub(super) fn secrets(&mut self, option: &'static str, env: &'static str) -> Vec<Secret> {
+        self.secrets_of(option, env, MIN_SECRET_BYTES)
+    }
+
+    /// A list of secrets, newest first: an array, or text with commas between.
+    pub(super) fn secrets_of(&mut self, option: &'static str, env: &'static str, least: usize) -> Vec<Secret> {
         let texts: Vec<String> = match self.option(option) {
             Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
                 list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -164,8 +179,8 @@ impl<'a> Reader<'a> {
             }
             None => self.env(env).as_deref().map(split).unwrap_or_default(),
         };
-        if texts.iter().any(|text| text.len() < MIN_SECRET_BYTES) {
-            self.problem(option, env, format!("each secret needs at least {MIN_SECRET_BYTES} bytes"));
+        if texts.iter().any(|text| text.len() < least) {
+            self.problem(option, env, format!("each secret needs at least {least} bytes"));
             return Vec::new();
         }
         texts.into_iter().map(Secret::new).collect()

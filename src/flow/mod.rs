@@ -57,12 +57,17 @@ async fn check(core: &Core, context: &Context, flows: &[Flow]) -> Result<(), Err
     if allowed.iter().all(|yes| *yes) { Ok(()) } else { Err(hidden()) }
 }
 
-/// For each of `flows`, whether the user may see and run it.
+/// For each of `flows`, whether the user may see and run it: by the plan's patterns, then by the host.
 async fn allowed(core: &Core, context: &Context, flows: &[Flow]) -> Result<Vec<bool>, Error> {
+    let plan = context.user.subject().map(|subject| core.policy.plans().of(&subject));
+    let by_plan: Vec<bool> =
+        flows.iter().map(|flow| plan.is_none_or(|plan| plan.shows_flow(flow.id.as_str()))).collect();
     if !core.config.asks_can_run_flow || flows.is_empty() {
-        return Ok(vec![true; flows.len()]);
+        return Ok(by_plan);
     }
-    let answer = ask(&*core.host, context.call, Question::CanRunFlow, json!(flows)).await?;
-    let said = answer.as_array().map(|list| list.iter().map(|yes| yes.as_bool() == Some(true)).collect::<Vec<_>>());
-    Ok(said.filter(|list| list.len() == flows.len()).unwrap_or_else(|| vec![false; flows.len()]))
+    let about = json!({ "user": context.user.resolved, "flows": flows });
+    let answer = ask(&*core.host, context.call, Question::CanRunFlow, about).await?;
+    let by_host = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    let yes = |index: usize| by_host.get(index).and_then(serde_json::Value::as_bool) == Some(true);
+    Ok(by_plan.into_iter().enumerate().map(|(index, allowed)| allowed && yes(index)).collect())
 }

@@ -29,7 +29,7 @@ pub(super) fn full(core: &Core, context: &Context, reference: &RunRef, state: &R
         paused: Option<&'a Pause>,
     }
     let run = Run {
-        id: core.handles.mint(&context.owner, reference),
+        id: core.handles.mint(&context.user.owner, reference),
         flow_id: reference.flow.as_str(),
         status: state.status,
         started_at: state.started_at.as_deref(),
@@ -52,7 +52,7 @@ pub(super) fn receipt(core: &Core, context: &Context, reference: &RunRef, status
         status: Status,
         status_url: String,
     }
-    let id = core.handles.mint(&context.owner, reference);
+    let id = core.handles.mint(&context.user.owner, reference);
     let status_url = format!("{}/runs/{id}/status", context.mount);
     serde_json::to_vec(&Outer { run: Run { id, status, status_url } }).unwrap_or_default()
 }

@@ -20,7 +20,14 @@ pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) ->
     let api = api::of(reference.generation);
     let call = api.run(&reference.flow, &reference.run);
     let reply = core.upstream()?.send(&context.caller, &call).await?;
-    api.read_run(&reply)
+    let state = api.read_run(&reply)?;
+    if state.status.is_final()
+        && let Some(subject) = context.user.subject()
+    {
+        // Whoever sees the end of a run frees its slot.
+        core.policy.release(&subject, reference.run.as_str()).await;
+    }
+    Ok(state)
 }
 
 /// Reads a run that certainly exists: Sim may need some seconds until it can be read. `None`: not within `deadline`.

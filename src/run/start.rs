@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::idempotency::{Fingerprint, Seen};
-use super::{FlowId, RunRef, SimRunId, json, read};
+use super::{FlowId, Owner, RunIds, RunRef, SimRunId, json, read};
 use crate::answer::Answer;
+use crate::arrival::Terms;
 use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
@@ -28,28 +29,48 @@ pub enum Mode {
     Sync,
 }
 
-/// The body `{input?, mode?, timeoutMs?}`.
+/// A run to start: the body `{input?, mode?, timeoutMs?}`, the headers' terms, and the id that claims it.
 #[derive(Debug)]
 pub struct RunRequest {
+    pub flow: FlowId,
     pub input: Box<RawValue>,
-    pub mode: Mode,
-    pub timeout: Option<Duration>,
+    /// The same for the same client, flow and `Idempotency-Key`.
+    pub id: SimRunId,
+    mode: Mode,
+    timeout: Option<Duration>,
+    /// `Prefer: wait`.
+    wait: Option<Duration>,
+    /// Whether the client chose the key, and so may send it again.
+    has_key: bool,
     fingerprint: Fingerprint,
 }
 
 impl RunRequest {
-    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+    pub fn parse(flow: FlowId, body: &[u8], terms: &Terms, ids: &RunIds, owner: &Owner) -> Result<Self, Error> {
         let mut fields = Fields::parse(body)?;
         let input = fields.object("input").map(ToOwned::to_owned);
-        let mode = fields.choice("mode", &[("async", Mode::Async), ("sync", Mode::Sync)]);
+        let mode = fields.choice("mode", &[("async", Mode::Async), ("sync", Mode::Sync)]).unwrap_or(Mode::Async);
         let timeout = fields.integer("timeoutMs", 1..=600_000).map(Duration::from_millis);
         fields.finish()?;
         let input = match input {
             Some(input) => input,
             None => RawValue::from_string("{}".to_owned()).map_err(|_| Error::malformed())?,
         };
+        let id = match &terms.idempotency_key {
+            Some(key) => ids.derive(owner, &flow, key.as_str()),
+            None => ids.derive(owner, &flow, &ids.fresh_key()),
+        };
         let fingerprint = Fingerprint::of(input.get().as_bytes());
-        Ok(Self { input, mode: mode.unwrap_or(Mode::Async), timeout, fingerprint })
+        let has_key = terms.idempotency_key.is_some();
+        Ok(Self { flow, input, id, mode, timeout, wait: terms.wait, has_key, fingerprint })
+    }
+
+    /// How long the answer is to wait for the run's end; `None`: not at all.
+    pub fn patience(&self, longest: Duration) -> Option<Duration> {
+        match self.mode {
+            Mode::Sync => Some(self.timeout.unwrap_or(longest)),
+            Mode::Async => self.wait,
+        }
     }
 }
 
@@ -62,21 +83,12 @@ struct Started {
     replayed: bool,
 }
 
-/// Starts the run, waits as asked (`wait` is the client's `Prefer: wait`), and answers 202 or 200.
-pub async fn start(
-    core: &Core,
-    context: &Context,
-    flow: &FlowId,
-    request: &RunRequest,
-    wait: Option<Duration>,
-) -> Result<Answer, Error> {
-    crate::flow::guard(core, context, flow).await?;
+/// Starts the run, waits as asked, and answers 202 or 200.
+pub async fn start(core: &Core, context: &Context, request: &RunRequest) -> Result<Answer, Error> {
+    crate::flow::guard(core, context, &request.flow).await?;
     let began = Instant::now();
-    let started = begin(core, context, flow, request).await?;
-    let patience = match request.mode {
-        Mode::Sync => Some(request.timeout.unwrap_or(core.config.sync_timeout)),
-        Mode::Async => wait,
-    };
+    let started = begin(core, context, request).await?;
+    let patience = request.patience(core.config.sync_timeout);
     let reference = started.reference;
     let mut state = started.state;
     let mut waited = false;
@@ -93,24 +105,21 @@ pub async fn start(
     if started.replayed {
         answer = answer.header("idempotent-replayed", "true");
     }
-    if let (Mode::Async, Some(wait)) = (request.mode, wait) {
+    if let (Mode::Async, Some(wait)) = (request.mode, request.wait) {
         answer = answer.header("preference-applied", format!("wait={}", wait.as_secs()));
     }
     Ok(answer)
 }
 
 /// Starts the run, or finds the one that this key started before.
-async fn begin(core: &Core, context: &Context, flow: &FlowId, request: &RunRequest) -> Result<Started, Error> {
+async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<Started, Error> {
     let upstream = core.upstream()?;
     let api = upstream.api(&context.caller).await?;
-    let run = match &context.idempotency_key {
-        Some(key) => core.run_ids.derive(&context.owner, flow, key.as_str()),
-        None => core.run_ids.derive(&context.owner, flow, &core.run_ids.fresh_key()),
-    };
-    let start = Start { flow, input: &request.input, run: &run, longest_seconds: None };
+    let (flow, run) = (&request.flow, &request.id);
+    let start = Start { flow, input: &request.input, run, longest_seconds: longest_seconds(core, context) };
     let call = api.start(&start)?;
-    if context.idempotency_key.is_some() {
-        match core.idempotency.begin(&run, request.fingerprint, StdInstant::now()) {
+    if request.has_key {
+        match core.idempotency.begin(run, request.fingerprint, StdInstant::now()) {
             Seen::OtherRequest => {
                 let message = "the Idempotency-Key was used with another request";
                 return Err(Error::new(Code::IdempotencyMismatch, message));
@@ -129,7 +138,7 @@ async fn begin(core: &Core, context: &Context, flow: &FlowId, request: &RunReque
     match outcome {
         Ok(given) => {
             if !api.claims() {
-                core.idempotency.started(&run, &given);
+                core.idempotency.started(run, &given);
             }
             let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: given };
             Ok(Started { reference, state: RunState::bare(Status::Queued), replayed: false })
@@ -137,19 +146,25 @@ async fn begin(core: &Core, context: &Context, flow: &FlowId, request: &RunReque
         Err(failure) if api.claims() && failure.meaning != Meaning::Plain => {
             // On a first try the id was taken by an earlier request; on a later one most likely by our own first.
             let earlier = failure.meaning == Meaning::RunIdTaken && failure.tries == 1;
-            let mut started = confirm(core, context, api, flow, run).await?;
-            started.replayed = earlier && context.idempotency_key.is_some();
+            let mut started = confirm(core, context, api, flow, run.clone()).await?;
+            started.replayed = earlier && request.has_key;
             Ok(started)
         }
         Err(failure) if failure.unclear => {
-            let reference = RunRef { generation: api.generation(), flow: flow.clone(), run };
+            let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: run.clone() };
             Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error })
         }
         Err(failure) => {
-            core.idempotency.forget(&run);
+            core.idempotency.forget(run);
             Err(failure.error)
         }
     }
+}
+
+/// The longest run of the user's plan.
+fn longest_seconds(core: &Core, context: &Context) -> Option<u64> {
+    let subject = context.user.subject()?;
+    core.policy.plans().of(&subject).max_run_seconds.map(u64::from)
 }
 
 /// The run exists, or may: reads it, and never starts another.
@@ -181,5 +196,5 @@ async fn replay(core: &Core, context: &Context, api: &dyn Api, flow: &FlowId, ru
 
 /// Whoever cannot be told how a start went can at least ask for the run: `details.runId`.
 fn with_handle(core: &Core, context: &Context, reference: &RunRef, error: Error) -> Error {
-    error.with_detail("runId", core.handles.mint(&context.owner, reference))
+    error.with_detail("runId", core.handles.mint(&context.user.owner, reference))
 }

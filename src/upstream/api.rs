@@ -95,6 +95,11 @@ impl Status {
     pub fn is_moving(self) -> bool {
         matches!(self, Status::Queued | Status::Pending | Status::Running)
     }
+
+    /// Whether the run has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Status::Completed | Status::Failed | Status::Cancelled)
+    }
 }
 
 /// Why a run failed, as its flow's author sees it.

@@ -1,0 +1,76 @@
+'use strict';
+
+// The host's own functions: who a user's plan is, and the answers to what only the host can decide.
+// It must not know how questions travel.
+
+const { SimError } = require('./error.js');
+
+/** What each may be. */
+const FORMS = {
+  canRunFlow: ['function'],
+  gate: ['function'],
+  resolveUser: ['function'],
+  planOf: ['function', 'string'],
+  logger: ['object'],
+};
+
+/** Takes the hooks out of `options`: the addon only needs to know which there are. */
+function plainOptions(options) {
+  const problems = [];
+  const plain = { ...options };
+  for (const [name, forms] of Object.entries(FORMS)) {
+    const given = options[name] ?? undefined;
+    if (given !== undefined && !forms.includes(typeof given)) {
+      problems.push({ name, message: `must be a ${forms.join(' or a ')}` });
+    }
+    if (given === undefined || name === 'logger') delete plain[name];
+    else plain[name] = true;
+  }
+  if (problems.length > 0) throw configurationError(problems);
+  return plain;
+}
+
+/** Every problem of a configuration at once, as `not_configured`. */
+function configurationError(problems) {
+  const lines = problems.map(({ name, message }) => `${name} ${message}`);
+  const message = `the Sim adapter is not configured correctly: ${lines.join('; ')}`;
+  return new SimError({ code: 'not_configured', message, details: { problems } }, 503);
+}
+
+/**
+ * The function that reads a user's plan: the host's own, or a field path such as `role` or `subscription.plan`.
+ * @returns {(user: object) => unknown}
+ */
+function planReader(planOf = 'role') {
+  if (typeof planOf === 'function') return planOf;
+  const path = planOf.split('.');
+  return (user) => path.reduce((value, name) => value?.[name], user);
+}
+
+/**
+ * One answer for each kind of question, as JSON values the addon reads.
+ * @returns {Record<string, (user: unknown, about: any) => Promise<unknown>>}
+ */
+function answerers(options) {
+  const planOf = planReader(options.planOf);
+  return {
+    async canRunFlow(user, { flows }) {
+      // Flow by flow, as the host's function is written; the adapter asks about many at once.
+      const answers = await Promise.all(flows.map((flow) => options.canRunFlow(user, flow)));
+      return answers.map((answer) => answer === true);
+    },
+    async gate(user, { operation, flowId }) {
+      const answer = await options.gate(user, operation, flowId ?? undefined);
+      return answer === true || typeof answer === 'string' ? answer : false;
+    },
+    async resolveUser(_user, claims) {
+      const resolved = await options.resolveUser(claims);
+      if (resolved === null || resolved === undefined) return null;
+      const id = resolved.id ?? resolved._id;
+      const tenantId = resolved.tenantId ?? undefined;
+      return { ...resolved, id: String(id), tenantId: tenantId && String(tenantId), plan: await planOf(resolved) };
+    },
+  };
+}
+
+module.exports = { plainOptions, planReader, answerers, configurationError };
