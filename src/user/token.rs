@@ -55,7 +55,7 @@ pub enum TokenError {
     #[error("no_user_id")]
     NoId,
     /// `id` is a string that names nobody: empty, too long, or with control characters.
-    #[error("bad_user_id")]
+    #[error("bad_user_id_{0}")]
     BadId(#[from] NameError),
 }
 
