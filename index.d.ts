@@ -235,6 +235,8 @@ export interface AdapterOptions {
   timeoutMs?: number;
   /** Longest time until a connection stands, in ms; 1 to 60000, default 5000. `SIM_CONNECT_TIMEOUT_MS` */
   connectTimeoutMs?: number;
+  /** How long calls to Sim pause after five failures in a row, in ms; 1 to 600000, default 10000. `SIM_CIRCUIT_OPEN_MS` */
+  circuitOpenMs?: number;
   /** Longest wait of a run in sync mode, in ms; 1 to 600000, default 30000. `SIM_SYNC_TIMEOUT_MS` */
   syncTimeoutMs?: number;
   /** Largest body of a request, in bytes; 1 KiB to 64 MiB, default 3 MiB. `SIM_MAX_BODY_BYTES` */
@@ -287,7 +289,7 @@ export class SimAdapter {
 export type RouterOptions = { adapter: SimAdapter } | (AdapterOptions & { adapter?: never });
 
 /** Express 4 and 5 middleware. The host's `req.user` is the user; without one every route answers 401. */
-export type SimRouter = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void;
+export type SimRouter = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
 /** The routes of the HTTP contract (README), mounted wherever the host likes, before or after body parsers. */
 export function simRouter(options?: RouterOptions): SimRouter;

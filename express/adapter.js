@@ -7,8 +7,14 @@ const { SimError } = require('./error.js');
 const { readHead } = require('./head.js');
 const { describeUser, text } = require('./user.js');
 
-/** The longest a timer can run; it only has to keep the process alive. */
-const LONGEST_TIMER_MS = 0x7fffffff;
+/** The longest a timer can run, and the longest time that may be asked for. */
+const LONGEST_MS = 0x7fffffff;
+
+/** A time that the addon can take: it would read another number as whatever is left of its bits. */
+function checkMs(name, value, least) {
+  if (Number.isInteger(value) && value >= least && value <= LONGEST_MS) return;
+  throw new TypeError(`${name} must be a whole number of milliseconds from ${least} to ${LONGEST_MS}`);
+}
 
 class SimAdapter {
   /** Not private: the router speaks to it without the detour over promises. */
@@ -62,17 +68,16 @@ class SimAdapter {
     return this.#call('POST', '/proxy', request, options);
   }
 
-  close({ drainMs = 5000 } = {}) {
+  async close({ drainMs = 5000 } = {}) {
+    checkMs('drainMs', drainMs, 0);
     return this.#await(this.bridge.close(drainMs));
   }
 
   async #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
+    if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs, 1);
     const plan = user && text(await this.bridge.planOf(user));
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs > 0)) {
-        throw new TypeError('timeoutMs must be a whole number of milliseconds above 0');
-      }
       const request = {
         method,
         url,
@@ -80,8 +85,8 @@ class SimAdapter {
         host: user === undefined,
         ...describeUser(user),
         plan,
-        requestId,
-        idempotencyKey,
+        requestId: text(requestId),
+        idempotencyKey: text(idempotencyKey),
         timeoutMs,
       };
       const stop = () => {
@@ -101,7 +106,7 @@ class SimAdapter {
 
   /** Keeps the process alive while somebody waits; the addon itself does not. */
   async #await(promise) {
-    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_TIMER_MS);
+    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_MS);
     try {
       return await promise;
     } finally {

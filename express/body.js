@@ -17,10 +17,19 @@ function readBody(req, limit, done) {
   if (typeof body === 'string' || body instanceof Uint8Array) return done(false, body);
   // A parser that skipped the request leaves `{}` (Express 4) or nothing (Express 5), and the stream untouched.
   const skipped = body === undefined || isEmptyObject(body);
-  if (!skipped || req._body === true) return done(false, JSON.stringify(body));
+  if (!skipped || req._body === true) return done(false, asJson(body));
   // Whoever drained the stream kept nothing: waiting for its end would hang.
   if (req.readableEnded) return done(false);
   readStream(req, limit, done);
+}
+
+/** What cannot be written as JSON again, because it is nested too deeply, goes on as what is no JSON, to be refused. */
+function asJson(body) {
+  try {
+    return JSON.stringify(body);
+  } catch {
+    return 'too deep';
+  }
 }
 
 function isEmptyObject(value) {

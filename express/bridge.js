@@ -35,9 +35,9 @@ function environment() {
 /** The addon throws its problems as JSON; anything else is a fault of its own. */
 function readProblems(error) {
   try {
-    return configurationError(JSON.parse(error.message));
+    return JSON.parse(error.message);
   } catch {
-    return error;
+    throw error;
   }
 }
 
@@ -57,17 +57,22 @@ class Bridge {
   #closed;
 
   constructor(options = {}) {
-    this.#logger = options.logger;
-    this.#answer = answerers(options);
-    this.planOf = planReader(options.planOf);
-    /** Whether tokens are verified here, so that the router must hand over the header. */
-    this.verifiesTokens = options.auth === 'jwt';
-    const settings = JSON.stringify({ options: plainOptions(options), env: environment() });
+    const { plain, problems } = plainOptions(options);
     try {
+      const settings = JSON.stringify({ options: plain, env: environment() });
       this.#native = new Native(settings, () => this.#drain());
     } catch (error) {
-      throw readProblems(error);
+      problems.push(...readProblems(error));
     }
+    if (problems.length > 0) {
+      this.#native?.close(0);
+      throw configurationError(problems);
+    }
+    this.#logger = options.logger;
+    this.#answer = answerers(options);
+    this.planOf = planReader(options.planOf ?? undefined);
+    /** Whether tokens are verified here, so that the router must hand over the header. */
+    this.verifiesTokens = options.auth === 'jwt';
   }
 
   /**
@@ -118,7 +123,14 @@ class Bridge {
     const pending = this.#pending.get(call);
     if (pending === undefined) return;
     this.#pending.delete(call);
-    pending.receive(status, head, body);
+    try {
+      pending.receive(status, head, body);
+    } catch (error) {
+      // A host that cannot take its answer must not keep the others from theirs.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   async #question(id, call, name, about) {
@@ -134,7 +146,11 @@ class Bridge {
   }
 
   #log({ level, event, message }) {
-    this.#logger?.[level]?.(`[sim-adapter] ${message}`, { event });
+    try {
+      this.#logger?.[level]?.(`[sim-adapter] ${message}`, { event });
+    } catch {
+      // There is nowhere left to say that the log failed.
+    }
   }
 }
 

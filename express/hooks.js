@@ -14,20 +14,25 @@ const FORMS = {
   logger: ['object'],
 };
 
-/** Takes the hooks out of `options`: the addon only needs to know which there are. */
+const ARTICLES = { function: 'a function', string: 'a string', object: 'an object' };
+
+/** Takes the hooks out of `options`, since the addon only needs to know which there are, and checks their forms. */
 function plainOptions(options) {
   const problems = [];
-  const plain = { ...options };
-  for (const [name, forms] of Object.entries(FORMS)) {
-    const given = options[name] ?? undefined;
-    if (given !== undefined && !forms.includes(typeof given)) {
-      problems.push({ name, message: `must be a ${forms.join(' or a ')}` });
+  const plain = {};
+  for (const [name, given] of Object.entries(options)) {
+    const forms = FORMS[name];
+    if (given === undefined || given === null) continue;
+    if (forms === undefined) {
+      plain[name] = given;
+      if (typeof given === 'function') problems.push({ name, message: 'must not be a function' });
+    } else if (!forms.includes(typeof given)) {
+      problems.push({ name, message: `must be ${forms.map((form) => ARTICLES[form]).join(' or ')}` });
+    } else if (name !== 'logger') {
+      plain[name] = true;
     }
-    if (given === undefined || name === 'logger') delete plain[name];
-    else plain[name] = true;
   }
-  if (problems.length > 0) throw configurationError(problems);
-  return plain;
+  return { plain, problems };
 }
 
 /** Every problem of a configuration at once, as `not_configured`. */

@@ -37,15 +37,18 @@ function createRouter(adapter) {
       traceparent: headers.traceparent,
       tooLarge,
     };
-    // The rest of a body that is too large is not read: the connection ends with the answer.
-    if (tooLarge) res.setHeader('connection', 'close');
     const call = bridge.submit(request, body, (status, head, bytes) => send(res, status, head, bytes), user);
     if (call !== undefined) res.on('close', () => bridge.cancel(call));
   }
 
   return function sim(req, res, next) {
     readBody(req, bridge.maxBodyBytes, (tooLarge, body) => {
-      const plan = req.user && bridge.planOf(req.user);
+      let plan;
+      try {
+        plan = req.user && bridge.planOf(req.user);
+      } catch (error) {
+        return next(error);
+      }
       if (typeof plan?.then !== 'function') return submit(req, res, plan, tooLarge, body);
       plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
     });

@@ -41,11 +41,17 @@ pub struct Engine {
 
 struct Shared {
     outbox: Arc<Outbox>,
-    under_way: Mutex<HashMap<u32, AbortHandle>>,
+    under_way: Mutex<HashMap<u32, UnderWay>>,
     /// Signalled when a call leaves `under_way`.
     left: Notify,
     closing: AtomicBool,
     questions: Arc<Questions>,
+}
+
+/// A call that was admitted and is not answered.
+struct UnderWay {
+    task: AbortHandle,
+    request_id: String,
 }
 
 impl Engine {
@@ -94,35 +100,37 @@ impl Engine {
     pub fn submit(&self, request: Request<'_>) -> Submission {
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
         if self.shared.closing.load(Ordering::Acquire) {
-            let id = request.request_id.unwrap_or_default().to_owned();
-            return Submission::Answered(Answer::error(&shutting_down(), &id));
+            let request_id = self.pipeline.request_id(request.request_id);
+            return Submission::Answered(Answer::error(&shutting_down(), &request_id));
         }
         let work = match self.pipeline.admit(call, request) {
             Admission::Answered(answer) => return Submission::Answered(answer),
             Admission::Admitted(work) => work,
         };
         let (pipeline, shared) = (Arc::clone(&self.pipeline), Arc::clone(&self.shared));
+        let request_id = work.request_id().to_owned();
+        let id = request_id.clone();
         // Locked until the handle is in the table, so that a call cannot leave it before it is in.
         let mut under_way = self.shared.under_way();
         let task = self.runtime.spawn(async move {
             let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
             let answer = outcome.unwrap_or_else(|_| {
                 shared.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
-                Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), "")
+                Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &id)
             });
             if shared.leave(call) {
                 shared.outbox.push(Event::Answer { call, answer });
             }
         });
-        under_way.insert(call, task.abort_handle());
+        under_way.insert(call, UnderWay { task: task.abort_handle(), request_id });
         Submission::Pending(call)
     }
 
     /// Gives a call up: its request to Sim is dropped, and no answer comes.
     pub fn cancel(&self, call: u32) {
-        let handle = self.shared.under_way().remove(&call);
-        if let Some(handle) = handle {
-            handle.abort();
+        let given_up = self.shared.under_way().remove(&call);
+        if let Some(given_up) = given_up {
+            given_up.task.abort();
             self.shared.left.notify_waiters();
         }
     }
@@ -150,10 +158,10 @@ impl Engine {
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.runtime.spawn(async move {
             let _ = tokio::time::timeout(drain, shared.empty()).await;
-            let rest: Vec<(u32, AbortHandle)> = shared.under_way().drain().collect();
-            for (call, handle) in rest {
-                handle.abort();
-                shared.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), "") });
+            let rest: Vec<(u32, UnderWay)> = shared.under_way().drain().collect();
+            for (call, UnderWay { task, request_id }) in rest {
+                task.abort();
+                shared.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), &request_id) });
             }
             shared.outbox.push(Event::Closed);
             drop(stop);
@@ -162,7 +170,7 @@ impl Engine {
 }
 
 impl Shared {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<u32, AbortHandle>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<u32, UnderWay>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Code, Error};
 
@@ -51,10 +52,16 @@ pub trait Host: Send + Sync {
     fn log(&self, level: Level, event: &'static str, message: &str);
 }
 
-/// Asks, and refuses when the host gives no answer of use: a broken gate is a closed one.
-pub async fn ask(host: &dyn Host, call: u32, question: Question, about: Value) -> Result<Value, Error> {
-    match host.ask(call, question, about).await {
-        Ok(Some(answer)) => Ok(answer),
+/// Asks, and refuses when the host gives no answer of use by `deadline`: a broken gate is a closed one.
+pub async fn ask(
+    host: &dyn Host,
+    call: u32,
+    question: Question,
+    about: Value,
+    deadline: Instant,
+) -> Result<Value, Error> {
+    match timeout_at(deadline, host.ask(call, question, about)).await {
+        Ok(Ok(Some(answer))) => Ok(answer),
         _ => Err(Error::new(Code::Forbidden, "the server could not decide whether this is allowed")),
     }
 }

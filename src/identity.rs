@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tokio::time::Instant as Deadline;
 
 use crate::arrival::{Asker, Request};
 use crate::config::{JwtConfig, Problem};
@@ -95,13 +96,19 @@ impl Identities {
     }
 
     /// Asks the host where that is needed.
-    pub async fn resolve(&self, identity: Identity, host: &dyn Host, call: u32) -> Result<User, Error> {
+    pub async fn resolve(
+        &self,
+        identity: Identity,
+        host: &dyn Host,
+        call: u32,
+        deadline: Deadline,
+    ) -> Result<User, Error> {
         let (claims, ip) = match identity {
             Identity::Known(user) => return Ok(user),
             Identity::Unresolved { claims, ip } => (claims, ip),
         };
         let about: Value = serde_json::from_str(&claims.raw).unwrap_or_else(|_| json!({ "id": claims.id }));
-        let answer = ask(host, call, Question::ResolveUser, about).await?;
+        let answer = ask(host, call, Question::ResolveUser, about, deadline).await?;
         let answer = Some(answer).filter(Value::is_object);
         if let Some(resolved) = self.tokens.as_ref().and_then(|tokens| tokens.resolved.as_ref()) {
             lock(resolved).put(&claims.id, answer.clone(), Instant::now());

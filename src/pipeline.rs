@@ -40,6 +40,12 @@ pub struct Work {
 }
 
 enum Task {
+impl Work {
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+
     /// All that can be decided at once was.
     Ready(Ready),
     /// Who asks, or what, is still to be found out.
@@ -74,6 +80,11 @@ impl Pipeline {
     }
 
     /// Decides what can be decided at once. `call` is the host's number for the request.
+    /// The caller's request id, if it can be passed on, else a new one.
+    pub fn request_id(&self, given: Option<&str>) -> String {
+        self.request_ids.take(given)
+    }
+
     pub fn admit(&self, call: u32, request: Request<'_>) -> Admission {
         let request_id = self.request_ids.take(request.request_id);
         match self.try_admit(call, request, &request_id) {
@@ -123,7 +134,8 @@ impl Pipeline {
         let ready = match task {
             Task::Ready(ready) => ready,
             Task::Arrived(arrival, identity) => {
-                let user = self.identities.resolve(identity, &*self.core.host, arrival.call).await?;
+                let user =
+                    self.identities.resolve(identity, &*self.core.host, arrival.call, self.host_deadline()).await?;
                 self.prepare(arrival, user)?
             }
         };
@@ -150,7 +162,7 @@ impl Pipeline {
             "operation": operation.kind().name(),
             "flowId": operation.flow(),
         });
-        match ask(&*self.core.host, context.call, Question::Gate, about).await? {
+        match ask(&*self.core.host, context.call, Question::Gate, about, context.caller.deadline).await? {
             serde_json::Value::Bool(true) => Ok(()),
             serde_json::Value::String(reason) => {
                 Err(Error::new(Code::Forbidden, "the server does not allow this").with_detail("reason", reason))
@@ -176,6 +188,11 @@ impl Pipeline {
 
     /// How long an operation may take.
     fn longest(&self, operation: &Operation, asked: Option<Duration>) -> Duration {
+    /// Until when the host may say who asks.
+    fn host_deadline(&self) -> Instant {
+        Instant::now() + self.core.config.sim.as_ref().map_or(self.core.config.sync_timeout, |sim| sim.timeout)
+    }
+
         let config = &self.core.config;
         let usual = config.sim.as_ref().map_or(config.sync_timeout, |sim| sim.timeout);
         let patience = operation.patience(config.sync_timeout).map_or(Duration::ZERO, |wait| wait + ANSWER_MARGIN);

@@ -2,6 +2,7 @@
 // and plain calls to that host. It must not know what any single test is about.
 
 import { once } from 'node:events';
+import http from 'node:http';
 import { SimAdapter, simRouter } from '@sigmacode/sim-adapter';
 import { documents, startEmulator } from '@sigmacode/sim-adapter/emulator';
 import express5 from 'express';
@@ -33,7 +34,8 @@ export async function startSim(names = ['echo'], options = {}) {
 /** The options of an adapter for `sim`. */
 export function optionsFor(sim, options = {}) {
   const { url: baseUrl, apiKey, workspaceId } = sim;
-  return { baseUrl, apiKey, workspaceId, apiVersion: 'v2', handleSecret: SECRET, ...options };
+  const unlimited = { userMax: 0, ipMax: 0 };
+  return { baseUrl, apiKey, workspaceId, apiVersion: 'v2', handleSecret: SECRET, ...unlimited, ...options };
 }
 
 export function startAdapter(sim, options = {}) {
@@ -44,8 +46,8 @@ export function startAdapter(sim, options = {}) {
 
 /** The user whom `x-test-user` names, as a LibreChat host would have set it. */
 function signIn(req, _res, next) {
-  const name = req.headers['x-test-user'];
-  if (name !== undefined) req.user = { id: name, role: 'USER' };
+  const { 'x-test-user': id, 'x-test-role': role = 'USER' } = req.headers;
+  if (id !== undefined) req.user = { id, role };
   next();
 }
 
@@ -70,12 +72,18 @@ export async function startAll(names, { sim: simOptions, adapter: adapterOptions
 }
 
 /** One call to the host: `{status, headers, json, text}`. Every refusal must have the contract's one shape. */
-export async function call(host, method, path, { body, headers = {}, user = 'ann', signal, duplex } = {}) {
+export async function call(
+  host,
+  method,
+  path,
+  { body, headers = {}, user = 'ann', role = 'USER', signal, duplex } = {},
+) {
+  if (path.includes('%') || path.startsWith('//')) return callAsIs(host, method, path, user);
   const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
   const response = await fetch(host.url + path, {
     method,
     headers: {
-      ...(user === null ? {} : { 'x-test-user': user }),
+      ...(user === null ? {} : { 'x-test-user': user, 'x-test-role': role }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
@@ -87,6 +95,17 @@ export async function call(host, method, path, { body, headers = {}, user = 'ann
   const text = await response.text();
   const answer = { status: response.status, headers: response.headers, text, json: JSON.parse(text) };
   if (answer.status >= 400 && !path.startsWith('/health')) expectErrorShape(answer);
+  return answer;
+}
+
+/** The same for a path that fetch would tidy up first. */
+async function callAsIs({ port, mount }, method, path, user) {
+  const options = { port, host: '127.0.0.1', method, path: mount + path, headers: { 'x-test-user': user } };
+  const [response] = await once(http.request(options).end(), 'response');
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  const answer = { status: response.statusCode, headers: new Headers(response.headers), text, json: JSON.parse(text) };
+  if (answer.status >= 400) expectErrorShape(answer);
   return answer;
 }
 

@@ -33,6 +33,8 @@ pub struct SimConfig {
     /// Longest time for one call to Sim, answer included.
     pub timeout: Duration,
     pub connect_timeout: Duration,
+    /// How long calls pause after several failures in a row.
+    pub circuit_open: Duration,
     /// Largest answer of Sim that is read, in bytes.
     pub max_answer_bytes: usize,
     /// PEM file with further certificate authorities.
@@ -144,6 +146,7 @@ impl Config {
         let connect_timeout = r.millis("connectTimeoutMs", "SIM_CONNECT_TIMEOUT_MS", 5_000, 1..=60_000);
         let max_answer_bytes =
             r.number("maxAnswerBytes", "SIM_MAX_ANSWER_BYTES", MAX_ANSWER_BYTES, 1024..=1024 * 1024 * 1024) as usize;
+        let circuit_open = r.millis("circuitOpenMs", "SIM_CIRCUIT_OPEN_MS", 10_000, 1..=600_000);
         let ca_file = r.text("caFile", "SIM_CA_FILE").or_else(|| r.env("NODE_EXTRA_CA_CERTS"));
         let sim = base_url.zip(api_key).map(|(base_url, api_key)| SimConfig {
             base_url,
@@ -154,6 +157,7 @@ impl Config {
             connect_timeout,
             max_answer_bytes,
             ca_file,
+            circuit_open,
             proxy,
         });
         let config = Config {

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::Mutex;
+use tokio::time::timeout_at;
 
 use super::allowed;
 use crate::core::{Context, Core};
-use crate::error::{Error, FieldError, invalid};
+use crate::error::{Code, Error, FieldError, invalid};
 use crate::route::Page;
 use crate::run::FlowId;
 use crate::upstream::api::Flow;
@@ -24,14 +25,17 @@ pub struct FlowList(Mutex<Option<(Instant, Arc<[Flow]>)>>);
 
 impl FlowList {
     /// The flow, if the last reading has it and is still fresh.
-    pub(super) async fn find(&self, id: &FlowId) -> Option<Flow> {
-        let cached = self.0.lock().await;
+    pub(super) fn find(&self, id: &FlowId) -> Option<Flow> {
+        // While it is being read again, nobody waits for it here.
+        let cached = self.0.try_lock().ok()?;
         let (read, flows) = cached.as_ref()?;
         (read.elapsed() < FRESH).then(|| flows.iter().find(|flow| flow.id == *id).cloned()).flatten()
     }
 
     async fn all(&self, core: &Core, context: &Context) -> Result<Arc<[Flow]>, Error> {
-        let mut cached = self.0.lock().await;
+        let Ok(mut cached) = timeout_at(context.caller.deadline, self.0.lock()).await else {
+            return Err(Error::new(Code::UpstreamTimeout, "Sim did not answer in time"));
+        };
         if let Some((read, flows)) = cached.as_ref()
             && read.elapsed() < FRESH
         {

@@ -26,12 +26,17 @@ pub async fn get(core: &Core, context: &Context, id: &FlowId) -> Result<Vec<u8>,
     Ok(serde_json::to_vec(&json!({ "flow": detail })).unwrap_or_default())
 }
 
+/// Whether the host has a say: in what its users do, not in its own calls.
+fn asks_host(core: &Core, context: &Context) -> bool {
+    core.config.asks_can_run_flow && context.user.owner.user.is_some()
+}
+
 /// Refuses a flow that the user may not run. Costs nothing when the host has no say in it.
 pub async fn guard(core: &Core, context: &Context, id: &FlowId) -> Result<(), Error> {
-    if !core.config.asks_can_run_flow {
+    if !asks_host(core, context) {
         return Ok(());
     }
-    let listed = core.flow_list.find(id).await;
+    let listed = core.flow_list.find(id);
     let flow = match listed {
         Some(flow) => flow,
         None => fetch(core, context, id).await?.flow,
@@ -62,11 +67,11 @@ async fn allowed(core: &Core, context: &Context, flows: &[Flow]) -> Result<Vec<b
     let plan = context.user.subject().map(|subject| core.policy.plans().of(&subject));
     let by_plan: Vec<bool> =
         flows.iter().map(|flow| plan.is_none_or(|plan| plan.shows_flow(flow.id.as_str()))).collect();
-    if !core.config.asks_can_run_flow || flows.is_empty() {
+    if !asks_host(core, context) || flows.is_empty() {
         return Ok(by_plan);
     }
     let about = json!({ "user": context.user.resolved, "flows": flows });
-    let answer = ask(&*core.host, context.call, Question::CanRunFlow, about).await?;
+    let answer = ask(&*core.host, context.call, Question::CanRunFlow, about, context.caller.deadline).await?;
     let by_host = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let yes = |index: usize| by_host.get(index).and_then(serde_json::Value::as_bool) == Some(true);
     Ok(by_plan.into_iter().enumerate().map(|(index, allowed)| allowed && yes(index)).collect())

@@ -128,7 +128,8 @@ async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<S
             Seen::Before(None) if !api.claims() => {
                 return Err(Error::conflict("in_progress", "a request with this Idempotency-Key is under way"));
             }
-            Seen::New | Seen::Before(None) => {}
+            Seen::New => first = true,
+            Seen::Before(None) => {}
         }
     }
     let outcome = match upstream.send(&context.caller, &call).await {
@@ -153,9 +154,13 @@ async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<S
         Err(failure) if failure.unclear => {
             let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: run.clone() };
             Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error })
+    let mut first = false;
         }
         Err(failure) => {
-            core.idempotency.forget(run);
+            // A repetition that was refused says nothing of the request before it.
+            if first {
+                core.idempotency.forget(run);
+            }
             Err(failure.error)
         }
     }

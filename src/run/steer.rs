@@ -67,6 +67,9 @@ pub async fn resume(
 fn waiting_for(state: RunState) -> Result<String, Error> {
     let pause = state.paused.and_then(|paused| paused.context_id);
     match (state.status, pause) {
+    if !api.resumes() {
+        return Err(cannot());
+    }
         (Status::Paused, Some(pause)) if FlowId::parse(&pause).is_ok() => Ok(pause),
         (Status::Paused, _) => Err(Error::new(Code::UpstreamError, "Sim does not say what the run waits for")),
         (Status::Completed | Status::Failed | Status::Cancelled, _) => {

@@ -194,6 +194,10 @@ pub trait Api: Sync {
     fn cancel(&self, flow: &FlowId, run: &SimRunId) -> Option<Call>;
     /// Whether the run was cancelled by this call or before; `conflict` when it had ended otherwise.
     fn read_cancelled(&self, reply: &Reply) -> Result<(), Error>;
+    /// Whether this generation can resume at all.
+    fn resumes(&self) -> bool {
+        true
+    }
     fn resume(&self, flow: &FlowId, run: &SimRunId, context: &str, input: Option<&RawValue>) -> Option<Call>;
     /// The state of the resumed run, which Sim gives an id of its own.
     fn read_resumed(&self, reply: &Reply) -> Result<RunState, Error>;

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 /// Failures in a row that open the circuit.
 const THRESHOLD: u32 = 5;
-/// How long it stays open before one call may try.
-const OPEN: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Breaker {
+    /// How long it stays open before one call may try.
+    open: Duration,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
     open_until: Option<Instant>,
-    /// Since when one call has been trying again. It counts as lost after [`OPEN`], in case it was dropped.
+    /// Since when one call has been trying again. It counts as lost after as long again, in case it was dropped.
     trial: Option<Instant>,
 }
 
@@ -39,6 +41,10 @@ impl Circuit {
 }
 
 impl Breaker {
+    pub(super) fn new(open: Duration) -> Self {
+        Self { open, state: Mutex::default() }
+    }
+
     /// Whether a call may go out now; `Err` says after how long to ask again.
     pub(super) fn admit(&self, now: Instant) -> Result<(), Duration> {
         let mut state = self.lock();
@@ -47,7 +53,7 @@ impl Breaker {
             return Err(until - now);
         }
         match state.trial {
-            Some(since) if now < since + OPEN => Err(Duration::from_secs(1)),
+            Some(since) if now < since + self.open => Err(Duration::from_secs(1)),
             _ => {
                 state.trial = Some(now);
                 Ok(())
@@ -63,9 +69,14 @@ impl Breaker {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         if state.trial.is_some() || state.failures >= THRESHOLD {
-            state.open_until = Some(now + OPEN);
+            state.open_until = Some(now + self.open);
             state.trial = None;
         }
+    }
+
+    /// A call that showed neither: if it was the one that tried, another may.
+    pub(super) fn undecided(&self) {
+        self.lock().trial = None;
     }
 
     pub(super) fn circuit(&self, now: Instant) -> Circuit {
@@ -78,7 +89,7 @@ impl Breaker {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic while counting leaves a count, which is still a count.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -86,9 +97,11 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    const OPEN: Duration = Duration::from_secs(10);
+
     #[test]
     fn it_opens_after_failures_in_a_row_and_lets_one_call_try_again() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(OPEN);
         let start = Instant::now();
         for _ in 0..THRESHOLD - 1 {
             breaker.failed(start);
@@ -104,6 +117,8 @@ mod tests {
         assert_eq!(breaker.circuit(later), Circuit::HalfOpen);
         assert!(breaker.admit(later).is_ok());
         assert!(breaker.admit(later).is_err(), "only one call tries");
+        breaker.undecided();
+        assert!(breaker.admit(later).is_ok(), "another tries when the first brought no proof");
         breaker.failed(later);
         assert_eq!(breaker.circuit(later), Circuit::Open);
         assert!(breaker.admit(later + OPEN).is_ok());
@@ -113,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_trial_that_was_dropped_does_not_keep_it_open_for_ever() {
-        let breaker = Breaker::default();
+        let breaker = Breaker::new(OPEN);
         let start = Instant::now();
         for _ in 0..THRESHOLD {
             breaker.failed(start);

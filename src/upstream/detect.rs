@@ -5,7 +5,7 @@ use std::sync::Mutex as StdMutex;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-use tokio::time::Instant as TokioInstant;
+use tokio::time::{Instant as TokioInstant, timeout_at};
 
 use super::{Call, Caller, Raw, Upstream};
 use crate::config::ApiVersion;
@@ -41,7 +41,9 @@ impl Detection {
         if let Some(generation) = self.fresh() {
             return Ok(generation);
         }
-        let _asking = self.asking.lock().await;
+        let Ok(_asking) = timeout_at(caller.deadline, self.asking.lock()).await else {
+            return Err(super::timed_out());
+        };
         if let Some(generation) = self.fresh() {
             return Ok(generation);
         }

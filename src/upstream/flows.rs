@@ -156,6 +156,10 @@ impl Api for Flows {
         Ok(())
     }
 
+    fn resumes(&self) -> bool {
+        false
+    }
+
     fn resume(&self, _: &FlowId, _: &SimRunId, _: &str, _: Option<&RawValue>) -> Option<Call> {
         None
     }

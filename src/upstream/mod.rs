@@ -30,6 +30,9 @@ use crate::config::SimConfig;
 use crate::error::{Code, Error};
 use crate::run::keys::Secret;
 
+/// Silence for this long counts against Sim, however little time its caller had.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The way to Sim.
 pub struct Upstream {
     client: reqwest::Client,
@@ -80,7 +83,7 @@ impl Upstream {
             workspace: config.workspace_id.clone(),
             timeout: config.timeout,
             max_answer: config.max_answer_bytes,
-            breaker: breaker::Breaker::default(),
+            breaker: breaker::Breaker::new(config.circuit_open),
             budget: retry::Budget::default(),
             detection: detect::Detection::new(config.api_version),
             signing: sign::Signing::new(signing_secrets)?,
@@ -144,9 +147,14 @@ impl Upstream {
             let error = Error::new(Code::CircuitOpen, "Sim has not answered for a while; calls to it are paused");
             return Err(Failure::unsent(error.retry_after(Some(after))));
         }
+        let began = Instant::now();
         let outcome = match timeout_at(deadline, self.exchange(caller, call)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Lost { failure: Failure::unclear(timed_out()), counts: true }),
+            Err(_) => {
+                // A caller in a hurry does not make Sim slow: its time-outs must not close the way for the others.
+                let counts = began.elapsed() >= self.timeout.min(PATIENCE);
+                Err(Lost { failure: Failure::unclear(timed_out()), counts })
+            }
         };
         match outcome {
             Ok(raw) => {
@@ -160,6 +168,8 @@ impl Upstream {
             Err(lost) => {
                 if lost.counts {
                     self.breaker.failed(StdInstant::now());
+                } else {
+                    self.breaker.undecided();
                 }
                 Err(lost.failure)
             }
