@@ -1,12 +1,12 @@
 // `npm run check`: everything that can be said about the project without running it. Every check runs, also after one
 // failed; the names of the failed ones come last.
 
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { cargoDeny } from './cargo-deny.mjs';
+import { checkLock } from './lock.mjs';
 import { hostTriple, prepare } from './prepare.mjs';
-import { main, must, root, StepError, step } from './steps.mjs';
+import { main, must, StepError, step } from './steps.mjs';
 
 const GENERATED = ['native.js', 'native.d.ts'];
 
@@ -26,14 +26,6 @@ async function generatedFiles() {
     throw new StepError(`The build wrote other files than committed, add them:\n${changed.join('\n')}`);
 }
 
-/** Lock files name packages and sums, never the registry that somebody happened to install from. */
-function lockFile() {
-  const lock = readFileSync(path.join(root, 'package-lock.json'), 'utf8');
-  if (lock.includes('"resolved"')) {
-    throw new StepError('package-lock.json names a registry: run npm with --omit-lockfile-registry-resolved');
-  }
-}
-
 const CHECKS = {
   rustfmt: () => must('cargo', ['fmt', '--check']),
   clippy,
@@ -44,7 +36,7 @@ const CHECKS = {
   knip: () => tool('knip'),
   'cargo-deny': cargoDeny,
   'generated files': generatedFiles,
-  'lock file': lockFile,
+  'lock file': checkLock,
 };
 
 main(async () => {
