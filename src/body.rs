@@ -44,6 +44,11 @@ impl<'a> Fields<'a> {
         (value.get() != "null").then_some(value)
     }
 
+    /// Whether the field was already refused.
+    pub fn failed(&self, path: &str) -> bool {
+        self.errors.iter().any(|error| error.path == path)
+    }
+
     pub fn fail(&mut self, path: &str, message: impl Into<Cow<'static, str>>) {
         self.errors.push(FieldError::new(path, message));
     }

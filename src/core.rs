@@ -9,6 +9,7 @@ use crate::error::{Code, Error};
 use crate::flow::FlowList;
 use crate::host::{Host, Level};
 use crate::policy::{Clock, Event, Plans, Policy, PolicyConfig, Subject};
+use crate::proxy::rules::Rules;
 use crate::run::{Handles, Memory, Owner, RootKeys, RunIds};
 use crate::signing::SimUser;
 use crate::upstream::{Caller, Upstream};
@@ -24,6 +25,7 @@ pub struct Core {
     pub idempotency: Memory,
     pub flow_list: FlowList,
     pub policy: Policy,
+    pub rules: Rules,
     pub host: Arc<dyn Host>,
 }
 
@@ -85,6 +87,10 @@ impl Core {
             .transpose()
             .map_err(|message| problem("Sim", message))?;
         let policy = policy(&config, Arc::clone(&host))?;
+        let rules = Rules::new(&config.proxy_rules).map_err(|errors| {
+            let name = || "proxyRules (SIM_PROXY_RULES)".to_owned();
+            errors.iter().map(|error| Problem { name: name(), message: error.to_string() }).collect::<Vec<_>>()
+        })?;
         if upstream.is_none() {
             host.log(Level::Warn, "not_configured", "SIM_BASE_URL is not set; every route answers 503 not_configured");
         } else if roots.is_random() {
@@ -99,6 +105,7 @@ impl Core {
             idempotency: Memory::default(),
             flow_list: FlowList::default(),
             policy,
+            rules,
             host,
             config,
         })

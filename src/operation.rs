@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::flow::DraftRequest;
 use crate::policy;
+use crate::proxy::{self, forward::Forward};
 use crate::route::{Page, Route};
 use crate::run::{FlowId, Owner, ResumeRequest, RunRef, RunRequest};
 
@@ -20,6 +21,8 @@ pub enum Operation {
     RunStatus(RunRef),
     CancelRun(RunRef),
     ResumeRun(RunRef, ResumeRequest),
+    /// Through `/proxy`, and none of the others.
+    Forward(Forward),
 }
 
 impl Operation {
@@ -36,7 +39,7 @@ impl Operation {
             Route::RunStatus(handle) => Operation::RunStatus(open(&handle)?),
             Route::CancelRun(handle) => Operation::CancelRun(open(&handle)?),
             Route::ResumeRun(handle) => Operation::ResumeRun(open(&handle)?, ResumeRequest::parse(body)?),
-            Route::Proxy => return Err(Error::not_found("there is no such route")),
+            Route::Proxy => proxy::request::read(body, terms, core, owner)?,
         })
     }
 
@@ -52,6 +55,7 @@ impl Operation {
             Operation::RunStatus(_) => policy::Operation::RunsRead,
             Operation::CancelRun(_) => policy::Operation::RunsCancel,
             Operation::ResumeRun(..) => policy::Operation::RunsResume,
+            Operation::Forward(forward) => forward.kind,
         }
     }
 
@@ -63,6 +67,7 @@ impl Operation {
             Operation::RunStatus(run) | Operation::CancelRun(run) | Operation::ResumeRun(run, _) => {
                 Some(run.flow.as_str())
             }
+            Operation::Forward(forward) => forward.flow.as_ref().map(FlowId::as_str),
             Operation::Health | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
         }
     }

@@ -17,6 +17,7 @@ use crate::host::{Question, ask};
 use crate::identity::{Identities, Identity};
 use crate::operation::Operation;
 use crate::police::{self, Standings};
+use crate::proxy::forward::forward;
 use crate::upstream::Caller;
 use crate::{flow, health, run};
 
@@ -39,13 +40,13 @@ pub struct Work {
     task: Task,
 }
 
-enum Task {
 impl Work {
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 }
 
+enum Task {
     /// All that can be decided at once was.
     Ready(Ready),
     /// Who asks, or what, is still to be found out.
@@ -79,12 +80,12 @@ impl Pipeline {
         self.core.config.max_body_bytes
     }
 
-    /// Decides what can be decided at once. `call` is the host's number for the request.
     /// The caller's request id, if it can be passed on, else a new one.
     pub fn request_id(&self, given: Option<&str>) -> String {
         self.request_ids.take(given)
     }
 
+    /// Decides what can be decided at once. `call` is the host's number for the request.
     pub fn admit(&self, call: u32, request: Request<'_>) -> Admission {
         let request_id = self.request_ids.take(request.request_id);
         match self.try_admit(call, request, &request_id) {
@@ -179,6 +180,7 @@ impl Pipeline {
             Operation::GetFlow(id) => (200, flow::get(core, context, id).await?),
             Operation::CreateFlow(request) => (201, flow::create(core, context, request).await?),
             Operation::RunFlow(request) => return run::start(core, context, request).await,
+            Operation::Forward(call) => return forward(core, context, call).await,
             Operation::RunStatus(run) => (200, run::read(core, context, run).await?),
             Operation::CancelRun(run) => (200, run::cancel(core, context, run).await?),
             Operation::ResumeRun(run, request) => (200, run::resume(core, context, run, request).await?),
@@ -186,13 +188,13 @@ impl Pipeline {
         Ok(Answer::json(status, body, &context.caller.request_id))
     }
 
-    /// How long an operation may take.
-    fn longest(&self, operation: &Operation, asked: Option<Duration>) -> Duration {
     /// Until when the host may say who asks.
     fn host_deadline(&self) -> Instant {
         Instant::now() + self.core.config.sim.as_ref().map_or(self.core.config.sync_timeout, |sim| sim.timeout)
     }
 
+    /// How long an operation may take.
+    fn longest(&self, operation: &Operation, asked: Option<Duration>) -> Duration {
         let config = &self.core.config;
         let usual = config.sim.as_ref().map_or(config.sync_timeout, |sim| sim.timeout);
         let patience = operation.patience(config.sync_timeout).map_or(Duration::ZERO, |wait| wait + ANSWER_MARGIN);

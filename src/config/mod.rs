@@ -105,6 +105,8 @@ pub struct Config {
     /// Verify bearer tokens here (`auth: 'jwt'`), instead of trusting the host's `req.user` alone.
     pub jwt: Option<JwtConfig>,
     pub limits: LimitsConfig,
+    /// What `/proxy` admits beyond its own rules, for example `GET /api/v2/logs`.
+    pub proxy_rules: Vec<String>,
     /// Whether this process is the only one, so that run ids made with a random key still mean something.
     pub single_process: bool,
 }
@@ -144,9 +146,9 @@ impl Config {
         let proxy = r.proxy(https);
         let timeout = r.millis("timeoutMs", "SIM_TIMEOUT_MS", 30_000, 1..=600_000);
         let connect_timeout = r.millis("connectTimeoutMs", "SIM_CONNECT_TIMEOUT_MS", 5_000, 1..=60_000);
+        let circuit_open = r.millis("circuitOpenMs", "SIM_CIRCUIT_OPEN_MS", 10_000, 1..=600_000);
         let max_answer_bytes =
             r.number("maxAnswerBytes", "SIM_MAX_ANSWER_BYTES", MAX_ANSWER_BYTES, 1024..=1024 * 1024 * 1024) as usize;
-        let circuit_open = r.millis("circuitOpenMs", "SIM_CIRCUIT_OPEN_MS", 10_000, 1..=600_000);
         let ca_file = r.text("caFile", "SIM_CA_FILE").or_else(|| r.env("NODE_EXTRA_CA_CERTS"));
         let sim = base_url.zip(api_key).map(|(base_url, api_key)| SimConfig {
             base_url,
@@ -155,9 +157,9 @@ impl Config {
             workspace_id,
             timeout,
             connect_timeout,
+            circuit_open,
             max_answer_bytes,
             ca_file,
-            circuit_open,
             proxy,
         });
         let config = Config {
@@ -173,6 +175,7 @@ impl Config {
             asks_gate: r.flag("gate"),
             jwt: jwt(&mut r),
             limits: limits(&mut r),
+            proxy_rules: r.list("proxyRules", "SIM_PROXY_RULES"),
             single_process: r.flag("singleProcess"),
         };
         r.finish().map(|()| config)

@@ -112,6 +112,21 @@ impl<'a> Reader<'a> {
         Duration::from_millis(self.number(option, env, default, range))
     }
 
+    /// A list: an array of strings, or text with commas between.
+    pub(super) fn list(&mut self, option: &'static str, env: &'static str) -> Vec<String> {
+        match self.option(option) {
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
+                list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            Some(Value::String(text)) => split(text),
+            Some(_) => {
+                self.problem(option, env, "must be a string or an array of strings");
+                Vec::new()
+            }
+            None => self.env(env).as_deref().map(split).unwrap_or_default(),
+        }
+    }
+
     /// A base URL: one of `schemes`, a host, perhaps a path; nothing else. Comes back without a trailing slash.
     pub(super) fn url(&mut self, option: &'static str, env: &'static str, schemes: &[&str]) -> Option<Url> {
         let text = self.text(option, env)?;
@@ -168,17 +183,7 @@ impl<'a> Reader<'a> {
 
     /// A list of secrets, newest first: an array, or text with commas between.
     pub(super) fn secrets_of(&mut self, option: &'static str, env: &'static str, least: usize) -> Vec<Secret> {
-        let texts: Vec<String> = match self.option(option) {
-            Some(Value::Array(list)) if list.iter().all(Value::is_string) => {
-                list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-            }
-            Some(Value::String(text)) => split(text),
-            Some(_) => {
-                self.problem(option, env, "must be a string or an array of strings");
-                return Vec::new();
-            }
-            None => self.env(env).as_deref().map(split).unwrap_or_default(),
-        };
+        let texts = self.list(option, env);
         if texts.iter().any(|text| text.len() < least) {
             self.problem(option, env, format!("each secret needs at least {least} bytes"));
             return Vec::new();

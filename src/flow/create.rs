@@ -26,25 +26,38 @@ pub struct DraftRequest {
 impl DraftRequest {
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::parse(body)?;
+        let deploy = fields.boolean("deploy").unwrap_or(false);
+        Self::read(fields, "document", deploy)
+    }
+
+    /// Sim's own body to create or to import: `{workspaceId, name?, description?, workflow?}`. The workspace is checked
+    /// by whoever admitted it.
+    pub fn parse_sims(body: &[u8]) -> Result<Self, Error> {
+        let mut fields = Fields::parse(body)?;
+        fields.string("workspaceId", 128);
+        Self::read(fields, "workflow", false)
+    }
+
+    fn read(mut fields: Fields<'_>, document_name: &str, deploy: bool) -> Result<Self, Error> {
+        let named = fields.has("name");
         let name = fields.string("name", MAX_NAME).map(|name| name.trim().to_owned());
         let description = fields.string("description", MAX_DESCRIPTION);
-        let document = fields.any("document");
-        let deploy = fields.boolean("deploy").unwrap_or(false);
+        let document = fields.any(document_name);
         match document.map(|raw| raw.get()) {
             Some(text) if text.starts_with('{') => {}
             Some(text) if text.starts_with('"') => {
                 // A string travels through a sanitiser that would drop keys with a dot from an object.
                 let inner = serde_json::from_str::<String>(text).unwrap_or_default();
                 if serde_json::from_str::<serde_json::Map<_, _>>(&inner).is_err() {
-                    fields.fail("document", "must hold a JSON object");
+                    fields.fail(document_name, "must hold a JSON object");
                 }
             }
-            Some(_) => fields.fail("document", "must be an object or a JSON string"),
+            Some(_) => fields.fail(document_name, "must be an object or a JSON string"),
             None => {}
         }
         if name.as_deref().is_some_and(str::is_empty) {
             fields.fail("name", "must not be empty");
-        } else if name.is_none() && document.is_none() {
+        } else if !named && document.is_none() {
             fields.fail("name", "is required without a document");
         }
         let document = document.map(ToOwned::to_owned);
@@ -127,5 +140,6 @@ mod tests {
         assert_eq!(paths("{}"), ["name"]);
         assert_eq!(paths(r#"{"name": "  "}"#), ["name"]);
         assert_eq!(paths(r#"{"name": "a", "deploy": 1, "x": 2}"#), ["deploy", "x"]);
+        assert_eq!(paths(r#"{"name": 1}"#), ["name"], "a wrong name is not a missing one as well");
     }
 }

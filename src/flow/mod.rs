@@ -62,6 +62,30 @@ async fn check(core: &Core, context: &Context, flows: &[Flow]) -> Result<(), Err
     if allowed.iter().all(|yes| *yes) { Ok(()) } else { Err(hidden()) }
 }
 
+/// The same for flows as Sim lists them. What has no id is nobody's.
+pub async fn shown(
+    core: &Core,
+    context: &Context,
+    ids: &[Option<FlowId>],
+    listed: &[serde_json::Value],
+) -> Result<Vec<bool>, Error> {
+    let flows: Vec<Flow> = ids
+        .iter()
+        .zip(listed)
+        .filter_map(|(id, entry)| {
+            Some(Flow {
+                id: id.clone()?,
+                name: entry["name"].as_str().unwrap_or_default().to_owned(),
+                description: entry["description"].as_str().map(str::to_owned),
+                deployed: entry["isDeployed"].as_bool().or(entry["deployed"].as_bool()).unwrap_or(false),
+                workspace: None,
+            })
+        })
+        .collect();
+    let mut allowed = allowed(core, context, &flows).await?.into_iter();
+    Ok(ids.iter().map(|id| id.is_some() && allowed.next().unwrap_or(false)).collect())
+}
+
 /// For each of `flows`, whether the user may see and run it: by the plan's patterns, then by the host.
 async fn allowed(core: &Core, context: &Context, flows: &[Flow]) -> Result<Vec<bool>, Error> {
     let plan = context.user.subject().map(|subject| core.policy.plans().of(&subject));

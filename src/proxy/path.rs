@@ -89,11 +89,7 @@ impl CanonicalPath {
             check_byte(byte, &raw.as_bytes()[at + 1..])?;
         }
         let Some(rest) = raw.strip_prefix('/') else {
-            return Err(if raw.contains("://") {
-                PathError::AbsoluteUrl
-            } else {
-                PathError::Relative
-            });
+            return Err(if raw.contains("://") { PathError::AbsoluteUrl } else { PathError::Relative });
         };
         if rest.starts_with('/') {
             return Err(PathError::NetworkPath);

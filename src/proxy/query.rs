@@ -62,11 +62,7 @@ pub fn encode(query: &Value) -> Result<String, Vec<QueryError>> {
     if text.len() > MAX_QUERY_LENGTH {
         errors.push(error("query".into(), QueryProblem::TooLong));
     }
-    if errors.is_empty() {
-        Ok(text)
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(text) } else { Err(errors) }
 }
 
 /// Each parameter with its JSON path; a list gives one for each of its members.
@@ -76,12 +72,7 @@ fn pairs(parameters: &Map<String, Value>) -> Vec<(String, &str, &Value)> {
         match value {
             Value::Array(members) => {
                 let path = |at| format!("{}[{at}]", member_path(name));
-                pairs.extend(
-                    members
-                        .iter()
-                        .enumerate()
-                        .map(|(at, member)| (path(at), name.as_str(), member)),
-                );
+                pairs.extend(members.iter().enumerate().map(|(at, member)| (path(at), name.as_str(), member)));
             }
             _ => pairs.push((member_path(name), name, value)),
         }
@@ -90,10 +81,7 @@ fn pairs(parameters: &Map<String, Value>) -> Vec<(String, &str, &Value)> {
 }
 
 fn member_path(name: &str) -> String {
-    if name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-    {
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) {
         format!("query.{name}")
     } else {
         format!("query[{}]", Value::from(name))
@@ -108,11 +96,7 @@ mod tests {
     use super::*;
 
     fn problems(query: &Value) -> Vec<String> {
-        encode(query)
-            .unwrap_err()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        encode(query).unwrap_err().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -120,9 +104,7 @@ mod tests {
         assert_eq!(encode(&json!({})), Ok(String::new()));
         assert_eq!(encode(&json!({"none": []})), Ok(String::new()));
         assert_eq!(
-            encode(
-                &json!({"a": "x y&z=1#?/%2e", "b": 7, "c": -1.5, "d": true, "e": [1, "2", false]})
-            ),
+            encode(&json!({"a": "x y&z=1#?/%2e", "b": 7, "c": -1.5, "d": true, "e": [1, "2", false]})),
             Ok("a=x+y%26z%3D1%23%3F%2F%252e&b=7&c=-1.5&d=true&e=1&e=2&e=false".into())
         );
     }
@@ -132,14 +114,8 @@ mod tests {
         let query = json!({"a": null, "b": {"x": 1}, "c": [1, [2], null], "d e": {}, "f": 1});
         assert_eq!(
             problems(&query),
-            [
-                "query.a",
-                "query.b",
-                "query.c[1]",
-                "query.c[2]",
-                "query[\"d e\"]"
-            ]
-            .map(|path| format!("{path}: {}", QueryProblem::Type))
+            ["query.a", "query.b", "query.c[1]", "query.c[2]", "query[\"d e\"]"]
+                .map(|path| format!("{path}: {}", QueryProblem::Type))
         );
         for query in [json!(null), json!([]), json!("a=1"), json!(1)] {
             assert_eq!(problems(&query), ["query: must be an object"]);
@@ -148,18 +124,9 @@ mod tests {
 
     #[test]
     fn names_and_length_are_bounded() {
-        assert_eq!(
-            problems(&json!({"": 1})),
-            ["query: a name has 1 to 128 bytes"]
-        );
-        assert_eq!(
-            problems(&json!({"x".repeat(129): 1})),
-            ["query: a name has 1 to 128 bytes"]
-        );
-        assert_eq!(
-            problems(&json!({"a": "x".repeat(8191)})),
-            ["query: has more than 8192 bytes when encoded"]
-        );
+        assert_eq!(problems(&json!({"": 1})), ["query: a name has 1 to 128 bytes"]);
+        assert_eq!(problems(&json!({"x".repeat(129): 1})), ["query: a name has 1 to 128 bytes"]);
+        assert_eq!(problems(&json!({"a": "x".repeat(8191)})), ["query: has more than 8192 bytes when encoded"]);
         assert!(encode(&json!({"a": "x".repeat(8190)})).is_ok());
     }
 

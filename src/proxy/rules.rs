@@ -20,13 +20,7 @@ pub const DEFAULT: [&str; 9] = [
     "GET /api/runs/{run}",
 ];
 
-const METHODS: [Method; 5] = [
-    Method::GET,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-];
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
 /// Why a request does not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -92,18 +86,10 @@ impl Rules {
             let rule = rule.as_ref();
             match Rule::parse(rule) {
                 Ok(rule) => rules.push(rule),
-                Err(problem) => errors.push(RuleError {
-                    number: at + 1,
-                    rule: rule.to_owned(),
-                    problem,
-                }),
+                Err(problem) => errors.push(RuleError { number: at + 1, rule: rule.to_owned(), problem }),
             }
         }
-        if errors.is_empty() {
-            Ok(Self(rules))
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(Self(rules)) } else { Err(errors) }
     }
 
     /// What `method` and `path` are for, if a rule admits them.
@@ -125,10 +111,7 @@ impl Rule {
     fn parse(text: &str) -> Result<Self, RuleProblem> {
         let (method, path) = text.split_once(' ').ok_or(RuleProblem::Form)?;
         let method = parse_method(method).ok_or(RuleProblem::Method)?;
-        let parts: Vec<Option<&str>> = path
-            .split('/')
-            .map(placeholder_or_name)
-            .collect::<Result<_, _>>()?;
+        let parts: Vec<Option<&str>> = path.split('/').map(placeholder_or_name).collect::<Result<_, _>>()?;
         // The pattern is held to the same form as a path, with any name for its placeholders.
         let example: Vec<&str> = parts.iter().map(|part| part.unwrap_or("x")).collect();
         CanonicalPath::parse(&example.join("/"))?;
@@ -139,36 +122,22 @@ impl Rule {
             [_, Some("api"), Some(_), ..] => {}
             _ => return Err(RuleProblem::Prefix),
         }
-        Ok(Self {
-            method,
-            segments: parts
-                .into_iter()
-                .skip(1)
-                .map(|part| part.map(Into::into))
-                .collect(),
-        })
+        Ok(Self { method, segments: parts.into_iter().skip(1).map(|part| part.map(Into::into)).collect() })
     }
 
     fn admits(&self, method: &Method, path: &CanonicalPath) -> bool {
         self.method == *method
             && self.segments.len() == path.segments().count()
-            && self
-                .segments
-                .iter()
-                .zip(path.segments())
-                .all(|(own, segment)| match own {
-                    Some(literal) => &**literal == segment,
-                    None => !RESERVED.contains(&segment),
-                })
+            && self.segments.iter().zip(path.segments()).all(|(own, segment)| match own {
+                Some(literal) => &**literal == segment,
+                None => !RESERVED.contains(&segment),
+            })
     }
 }
 
 /// `None` for a placeholder.
 fn placeholder_or_name(segment: &str) -> Result<Option<&str>, RuleProblem> {
-    match segment
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-    {
+    match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic()) => Ok(None),
         None if !segment.contains(['{', '}']) => Ok(Some(segment)),
         _ => Err(RuleProblem::Placeholder),

@@ -28,9 +28,7 @@ fn defaults() -> Rules {
 fn wide() -> Rules {
     let rules: Vec<String> = METHODS
         .iter()
-        .flat_map(|method| {
-            (1..6).map(move |depth| format!("{method} /api/v2{}", "/{any}".repeat(depth)))
-        })
+        .flat_map(|method| (1..6).map(move |depth| format!("{method} /api/v2{}", "/{any}".repeat(depth))))
         .chain((1..6).map(|depth| format!("GET /api/workflows{}", "/{any}".repeat(depth))))
         .collect();
     Rules::new(&rules).unwrap()
@@ -41,19 +39,8 @@ fn assert_sent_as_matched(base: &str, path: &CanonicalPath) {
     let base = Url::parse(base).unwrap();
     let sub_path = base.path().trim_end_matches('/');
     let joined = Url::parse(&format!("{}{path}", base.as_str().trim_end_matches('/'))).unwrap();
-    assert_eq!(
-        (joined.scheme(), joined.host(), joined.port()),
-        (base.scheme(), base.host(), base.port())
-    );
-    assert_eq!(
-        (
-            joined.username(),
-            joined.password(),
-            joined.query(),
-            joined.fragment()
-        ),
-        ("", None, None, None)
-    );
+    assert_eq!((joined.scheme(), joined.host(), joined.port()), (base.scheme(), base.host(), base.port()));
+    assert_eq!((joined.username(), joined.password(), joined.query(), joined.fragment()), ("", None, None, None));
     assert_eq!(joined.path(), format!("{sub_path}{path}"));
     // Also when the path is resolved as a reference, as a redirect or a careless client would.
     assert_eq!(base.join(path.as_str()).unwrap().path(), path.as_str());
@@ -65,38 +52,19 @@ fn assert_admitted_is_safe(rules: &Rules, prefixes: &[&str], method: &Method, ra
         return;
     };
     assert_eq!(path.as_str(), raw, "nothing is repaired");
-    for base in [
-        "http://sim.internal:3000",
-        "https://sim.internal/",
-        "https://sim.internal/sub/path",
-        "http://[::1]:1/s/",
-    ] {
+    for base in
+        ["http://sim.internal:3000", "https://sim.internal/", "https://sim.internal/sub/path", "http://[::1]:1/s/"]
+    {
         assert_sent_as_matched(base, &path);
     }
     if rules.admit(method, &path).is_ok() {
-        assert!(
-            prefixes
-                .iter()
-                .any(|prefix| raw == *prefix || raw.starts_with(&format!("{prefix}/"))),
-            "{raw}"
-        );
+        assert!(prefixes.iter().any(|prefix| raw == *prefix || raw.starts_with(&format!("{prefix}/"))), "{raw}");
     }
 }
 
-const DEFAULT_PREFIXES: [&str; 5] = [
-    "/api/v2/workflows",
-    "/api/v1/workflows",
-    "/api/workflows",
-    "/api/flows",
-    "/api/runs",
-];
-const WIDE_PREFIXES: [&str; 5] = [
-    "/api/v2",
-    "/api/v1/workflows",
-    "/api/workflows",
-    "/api/flows",
-    "/api/runs",
-];
+const DEFAULT_PREFIXES: [&str; 5] =
+    ["/api/v2/workflows", "/api/v1/workflows", "/api/workflows", "/api/flows", "/api/runs"];
+const WIDE_PREFIXES: [&str; 5] = ["/api/v2", "/api/v1/workflows", "/api/workflows", "/api/flows", "/api/runs"];
 
 #[test]
 fn the_corpus_of_paths_gets_the_expected_answers() {
@@ -105,24 +73,17 @@ fn the_corpus_of_paths_gets_the_expected_answers() {
     assert!(cases.len() > 150);
     let mut wrong = Vec::new();
     for case in cases {
-        let extra: Vec<&str> = case["rules"].as_array().map_or(vec![], |rules| {
-            rules.iter().map(|rule| rule.as_str().unwrap()).collect()
-        });
+        let extra: Vec<&str> =
+            case["rules"].as_array().map_or(vec![], |rules| rules.iter().map(|rule| rule.as_str().unwrap()).collect());
         let method = case["method"].as_str().unwrap_or("GET");
         let path = match case["repeat"].as_array() {
-            Some(repeat) => case["path"].as_str().unwrap().replace(
-                "{…}",
-                &repeat[0]
-                    .as_str()
-                    .unwrap()
-                    .repeat(repeat[1].as_u64().unwrap() as usize),
-            ),
+            Some(repeat) => case["path"]
+                .as_str()
+                .unwrap()
+                .replace("{…}", &repeat[0].as_str().unwrap().repeat(repeat[1].as_u64().unwrap() as usize)),
             None => case["path"].as_str().unwrap().to_owned(),
         };
-        let (seen, expected) = (
-            answer(&Rules::new(&extra).unwrap(), method, &path),
-            case["expect"].as_str().unwrap(),
-        );
+        let (seen, expected) = (answer(&Rules::new(&extra).unwrap(), method, &path), case["expect"].as_str().unwrap());
         if seen != expected {
             wrong.push(format!("{}: expected {expected}, got {seen}", case["name"]));
         }
@@ -136,10 +97,7 @@ fn by_default_only_flows_and_one_run_are_read() {
     let rules = defaults();
     assert!(DEFAULT.iter().all(|rule| rule.starts_with("GET ")));
     for rule in DEFAULT {
-        let path = rule
-            .trim_start_matches("GET ")
-            .replace("{flow}", "f")
-            .replace("{run}", "r");
+        let path = rule.trim_start_matches("GET ").replace("{flow}", "f").replace("{run}", "r");
         assert_eq!(answer(&rules, "GET", &path), "admitted", "{path}");
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             assert_eq!(answer(&rules, method, &path), "no_rule", "{method} {path}");
@@ -150,10 +108,7 @@ fn by_default_only_flows_and_one_run_are_read() {
 #[test]
 fn a_configured_rule_admits_its_own_method_and_shape_only() {
     let rules = Rules::new(&["POST /api/v2/workflows/{id}/execute", "GET /api/v2/logs"]).unwrap();
-    assert_eq!(
-        answer(&rules, "POST", "/api/v2/workflows/f/execute"),
-        "admitted"
-    );
+    assert_eq!(answer(&rules, "POST", "/api/v2/workflows/f/execute"), "admitted");
     assert_eq!(answer(&rules, "GET", "/api/v2/logs"), "admitted");
     for (method, path) in [
         ("GET", "/api/v2/workflows/f/execute"),
@@ -170,23 +125,10 @@ fn a_configured_rule_admits_its_own_method_and_shape_only() {
 #[test]
 fn a_wide_rule_still_executes_an_operation_as_that_operation() {
     use crate::proxy::target::OwnOperation;
-    let admit = |path: &str| {
-        wide()
-            .admit(&Method::POST, &CanonicalPath::parse(path).unwrap())
-            .unwrap()
-    };
-    assert!(matches!(
-        admit("/api/v2/workflows/f/execute"),
-        Target::Own(_, OwnOperation::RunFlow(_))
-    ));
-    assert!(matches!(
-        admit("/api/v2/workflows/f/deploy"),
-        Target::Own(_, OwnOperation::DeployFlow(_))
-    ));
-    assert!(matches!(
-        admit("/api/v2/workflows/f/runs/r/cancel"),
-        Target::Own(_, OwnOperation::CancelRun(_))
-    ));
+    let admit = |path: &str| wide().admit(&Method::POST, &CanonicalPath::parse(path).unwrap()).unwrap();
+    assert!(matches!(admit("/api/v2/workflows/f/execute"), Target::Own(_, OwnOperation::RunFlow(_))));
+    assert!(matches!(admit("/api/v2/workflows/f/deploy"), Target::Own(_, OwnOperation::DeployFlow(_))));
+    assert!(matches!(admit("/api/v2/workflows/f/runs/r/cancel"), Target::Own(_, OwnOperation::CancelRun(_))));
     assert_eq!(admit("/api/v2/workflows/f/rollback"), Target::Plain);
 }
 
@@ -221,10 +163,8 @@ fn every_configured_rule_that_is_none_is_listed() {
         "GET /api/resume/{flow}/{run}/{context}",
     ])
     .unwrap_err();
-    let problems: Vec<(usize, RuleProblem)> = errors
-        .iter()
-        .map(|error| (error.number, error.problem.clone()))
-        .collect();
+    let problems: Vec<(usize, RuleProblem)> =
+        errors.iter().map(|error| (error.number, error.problem.clone())).collect();
     use RuleProblem::*;
     assert_eq!(
         problems,

@@ -55,10 +55,9 @@ pub struct RunPlace {
 impl RunPlace {
     /// The run, if the handle is this owner's and names the same generation and flow as the path.
     pub fn open(&self, handles: &Handles, owner: &Owner) -> Option<RunRef> {
-        handles.open(owner, &self.handle).filter(|run| {
-            run.generation == self.generation
-                && self.flow.as_ref().is_none_or(|flow| *flow == run.flow)
-        })
+        handles
+            .open(owner, &self.handle)
+            .filter(|run| run.generation == self.generation && self.flow.as_ref().is_none_or(|flow| *flow == run.flow))
     }
 }
 
@@ -71,50 +70,30 @@ impl Target {
 
         let segments: Vec<&str> = path.segments().collect();
         let run = |generation, flow: Option<&str>, handle: &str| -> Result<RunPlace, IdError> {
-            Ok(RunPlace {
-                generation,
-                flow: flow.map(FlowId::parse).transpose()?,
-                handle: handle.into(),
-            })
+            Ok(RunPlace { generation, flow: flow.map(FlowId::parse).transpose()?, handle: handle.into() })
         };
         let (generation, operation) = match (method.as_str(), segments.as_slice()) {
-            ("GET", ["api", version @ ("v1" | "v2"), "workflows"]) => {
-                (versioned(version), Own::ListFlows)
-            }
+            ("GET", ["api", version @ ("v1" | "v2"), "workflows"]) => (versioned(version), Own::ListFlows),
             ("GET", ["api", "flows"]) => (Flows, Own::ListFlows),
 
-            ("GET", ["api", version @ ("v1" | "v2"), "workflows", flow])
-                if !RESERVED.contains(flow) =>
-            {
+            ("GET", ["api", version @ ("v1" | "v2"), "workflows", flow]) if !RESERVED.contains(flow) => {
                 (versioned(version), Own::GetFlow(FlowId::parse(flow)?))
             }
             ("GET", ["api", "flows", flow]) => (Flows, Own::GetFlow(FlowId::parse(flow)?)),
 
-            ("POST", ["api", version @ ("v1" | "v2"), "workflows"]) => {
-                (versioned(version), Own::CreateFlow)
-            }
+            ("POST", ["api", version @ ("v1" | "v2"), "workflows"]) => (versioned(version), Own::CreateFlow),
             ("POST", ["api", "flows"]) => (Flows, Own::CreateFlow),
-            ("POST", ["api", version @ ("v1" | "v2"), "workflows", "import"]) => {
-                (versioned(version), Own::ImportFlow)
-            }
+            ("POST", ["api", version @ ("v1" | "v2"), "workflows", "import"]) => (versioned(version), Own::ImportFlow),
             ("POST", ["api", version @ ("v1" | "v2"), "workflows", flow, "deploy"]) => {
                 (versioned(version), Own::DeployFlow(FlowId::parse(flow)?))
             }
 
-            ("POST", ["api", "v2", "workflows", flow, "execute"]) => {
-                (V2, Own::RunFlow(FlowId::parse(flow)?))
-            }
-            ("POST", ["api", "workflows", flow, "execute"]) => {
-                (V1, Own::RunFlow(FlowId::parse(flow)?))
-            }
+            ("POST", ["api", "v2", "workflows", flow, "execute"]) => (V2, Own::RunFlow(FlowId::parse(flow)?)),
+            ("POST", ["api", "workflows", flow, "execute"]) => (V1, Own::RunFlow(FlowId::parse(flow)?)),
             ("POST", ["api", "flows", flow, "run"]) => (Flows, Own::RunFlow(FlowId::parse(flow)?)),
 
-            ("GET", ["api", "v2", "workflows", flow, "runs", id]) => {
-                (V2, Own::ReadRun(run(V2, Some(flow), id)?))
-            }
-            ("GET", ["api", "workflows", flow, "executions", id]) => {
-                (V1, Own::ReadRun(run(V1, Some(flow), id)?))
-            }
+            ("GET", ["api", "v2", "workflows", flow, "runs", id]) => (V2, Own::ReadRun(run(V2, Some(flow), id)?)),
+            ("GET", ["api", "workflows", flow, "executions", id]) => (V1, Own::ReadRun(run(V1, Some(flow), id)?)),
             ("GET", ["api", "runs", id]) => (Flows, Own::ReadRun(run(Flows, None, id)?)),
 
             ("POST", ["api", "v2", "workflows", flow, "runs", id, "cancel"]) => {
@@ -124,24 +103,14 @@ impl Target {
                 (V1, Own::CancelRun(run(V1, Some(flow), id)?))
             }
 
-            ("POST", ["api", "v2", "workflows", flow, "runs", id, "resume"]) => (
-                V2,
-                Own::ResumeRun {
-                    run: run(V2, Some(flow), id)?,
-                    context: None,
-                },
-            ),
-            ("POST", ["api", "resume", flow, id, context]) => (
-                V1,
-                Own::ResumeRun {
-                    run: run(V1, Some(flow), id)?,
-                    context: Some((*context).into()),
-                },
-            ),
-
-            ("GET", ["api", version @ ("v1" | "v2"), "knowledge"]) => {
-                (versioned(version), Own::ListKnowledge)
+            ("POST", ["api", "v2", "workflows", flow, "runs", id, "resume"]) => {
+                (V2, Own::ResumeRun { run: run(V2, Some(flow), id)?, context: None })
             }
+            ("POST", ["api", "resume", flow, id, context]) => {
+                (V1, Own::ResumeRun { run: run(V1, Some(flow), id)?, context: Some((*context).into()) })
+            }
+
+            ("GET", ["api", version @ ("v1" | "v2"), "knowledge"]) => (versioned(version), Own::ListKnowledge),
             ("POST", ["api", version @ ("v1" | "v2"), "knowledge", "search"]) => {
                 (versioned(version), Own::SearchKnowledge)
             }
@@ -152,11 +121,7 @@ impl Target {
 }
 
 fn versioned(segment: &str) -> Generation {
-    if segment == "v2" {
-        Generation::V2
-    } else {
-        Generation::V1
-    }
+    if segment == "v2" { Generation::V2 } else { Generation::V1 }
 }
 
 #[cfg(test)]
@@ -166,19 +131,13 @@ mod tests {
     use crate::run::keys::{RootKeys, Secret};
 
     fn of(method: &str, path: &str) -> String {
-        let target = Target::of(
-            &method.parse().unwrap(),
-            &CanonicalPath::parse(path).unwrap(),
-        );
+        let target = Target::of(&method.parse().unwrap(), &CanonicalPath::parse(path).unwrap());
         match target {
             Err(error) => format!("{error:?}"),
             Ok(Target::Plain) => "plain".into(),
             Ok(Target::Own(generation, operation)) => {
                 let text = format!("{operation:?}");
-                format!(
-                    "{generation:?} {}",
-                    text.split([' ', '(', '{']).next().unwrap()
-                )
+                format!("{generation:?} {}", text.split([' ', '(', '{']).next().unwrap())
             }
         }
     }
@@ -205,11 +164,7 @@ mod tests {
             ("GET", "/api/workflows/f/executions/r", "V1 ReadRun"),
             ("GET", "/api/runs/r", "Flows ReadRun"),
             ("POST", "/api/v2/workflows/f/runs/r/cancel", "V2 CancelRun"),
-            (
-                "POST",
-                "/api/workflows/f/executions/r/cancel",
-                "V1 CancelRun",
-            ),
+            ("POST", "/api/workflows/f/executions/r/cancel", "V1 CancelRun"),
             ("POST", "/api/v2/workflows/f/runs/r/resume", "V2 ResumeRun"),
             ("POST", "/api/resume/f/r/c", "V1 ResumeRun"),
             ("GET", "/api/v2/knowledge", "V2 ListKnowledge"),
@@ -239,10 +194,7 @@ mod tests {
     #[test]
     fn what_is_no_flow_id_is_no_flow() {
         assert_eq!(of("GET", "/api/v2/workflows/a~b"), "BadCharacter");
-        assert_eq!(
-            of("POST", &format!("/api/flows/{}/run", "x".repeat(129))),
-            "TooLong"
-        );
+        assert_eq!(of("POST", &format!("/api/flows/{}/run", "x".repeat(129))), "TooLong");
         assert_eq!(of("GET", "/api/workflows/a~b/executions/r"), "BadCharacter");
     }
 
@@ -251,21 +203,14 @@ mod tests {
         let handles = Handles::new(&RootKeys::new(vec![Secret::new([1; 32])]).unwrap());
         let ann = Owner::new(None, Some("ann"));
         let (flow, id) = (FlowId::parse("f").unwrap(), SimRunId::parse("r").unwrap());
-        let run = RunRef {
-            generation: Generation::V2,
-            flow,
-            run: id,
-        };
+        let run = RunRef { generation: Generation::V2, flow, run: id };
         let handle: Box<str> = handles.mint(&ann, &run).into();
         let place = |generation, flow: Option<&str>, handle: &str| RunPlace {
             generation,
             flow: flow.map(|flow| FlowId::parse(flow).unwrap()),
             handle: handle.into(),
         };
-        assert_eq!(
-            place(Generation::V2, Some("f"), &handle).open(&handles, &ann),
-            Some(run)
-        );
+        assert_eq!(place(Generation::V2, Some("f"), &handle).open(&handles, &ann), Some(run));
         for wrong in [
             place(Generation::V2, Some("other"), &handle),
             place(Generation::V1, Some("f"), &handle),
@@ -275,9 +220,6 @@ mod tests {
             assert_eq!(wrong.open(&handles, &ann), None, "{wrong:?}");
         }
         let bob = Owner::new(None, Some("bob"));
-        assert_eq!(
-            place(Generation::V2, Some("f"), &handle).open(&handles, &bob),
-            None
-        );
+        assert_eq!(place(Generation::V2, Some("f"), &handle).open(&handles, &bob), None);
     }
 }

@@ -16,20 +16,12 @@ pub struct WorkspaceMismatch;
 ///
 /// # Errors
 /// Any other workspace than `configured`; any at all when none is configured.
-pub fn check(
-    query: &Value,
-    body: Option<&RawValue>,
-    configured: Option<&str>,
-) -> Result<(), WorkspaceMismatch> {
+pub fn check(query: &Value, body: Option<&RawValue>, configured: Option<&str>) -> Result<(), WorkspaceMismatch> {
     let in_query = query.get("workspaceId").is_none_or(|value| match value {
         Value::Array(members) => members.iter().all(|member| is(member, configured)),
         other => is(other, configured),
     });
-    if in_query && body.is_none_or(|body| body_agrees(body, configured)) {
-        Ok(())
-    } else {
-        Err(WorkspaceMismatch)
-    }
+    if in_query && body.is_none_or(|body| body_agrees(body, configured)) { Ok(()) } else { Err(WorkspaceMismatch) }
 }
 
 fn is(value: &Value, configured: Option<&str>) -> bool {
@@ -49,11 +41,8 @@ fn body_agrees(body: &RawValue, configured: Option<&str>) -> bool {
     if !body.get().starts_with('{') {
         return true;
     }
-    serde_json::from_str::<Fields>(body.get()).is_ok_and(|fields| {
-        fields
-            .workspace_id
-            .is_none_or(|value| is(&value, configured))
-    })
+    serde_json::from_str::<Fields>(body.get())
+        .is_ok_and(|fields| fields.workspace_id.is_none_or(|value| is(&value, configured)))
 }
 
 #[cfg(test)]
@@ -70,12 +59,8 @@ mod tests {
 
     #[test]
     fn the_configured_workspace_may_be_named_or_left_out() {
-        for query in [
-            json!({}),
-            json!({"limit": 1}),
-            json!({"workspaceId": "ws-1"}),
-            json!({"workspaceId": ["ws-1"]}),
-        ] {
+        for query in [json!({}), json!({"limit": 1}), json!({"workspaceId": "ws-1"}), json!({"workspaceId": ["ws-1"]})]
+        {
             assert_eq!(check(&query, None, OURS), Ok(()), "{query}");
         }
         for text in [
@@ -102,11 +87,7 @@ mod tests {
             json!(["ws-1", "ws-2"]),
             json!([["ws-1"]]),
         ] {
-            assert_eq!(
-                check(&json!({"workspaceId": value}), None, OURS),
-                Err(WorkspaceMismatch),
-                "{value}"
-            );
+            assert_eq!(check(&json!({"workspaceId": value}), None, OURS), Err(WorkspaceMismatch), "{value}");
         }
         for text in [
             r#"{"workspaceId":"ws-2"}"#,
@@ -117,24 +98,14 @@ mod tests {
             r#"{"workspaceId":"ws-1","workspaceId":"ws-2"}"#,
             r#"{"workspaceId":"ws-2","workspaceId":"ws-1"}"#,
         ] {
-            assert_eq!(
-                check(&json!({}), Some(&body(text)), OURS),
-                Err(WorkspaceMismatch),
-                "{text}"
-            );
+            assert_eq!(check(&json!({}), Some(&body(text)), OURS), Err(WorkspaceMismatch), "{text}");
         }
     }
 
     #[test]
     fn without_a_configured_workspace_none_may_be_named() {
         assert_eq!(check(&json!({}), Some(&body("{}")), None), Ok(()));
-        assert_eq!(
-            check(&json!({"workspaceId": "ws-1"}), None, None),
-            Err(WorkspaceMismatch)
-        );
-        assert_eq!(
-            check(&json!({}), Some(&body(r#"{"workspaceId":""}"#)), None),
-            Err(WorkspaceMismatch)
-        );
+        assert_eq!(check(&json!({"workspaceId": "ws-1"}), None, None), Err(WorkspaceMismatch));
+        assert_eq!(check(&json!({}), Some(&body(r#"{"workspaceId":""}"#)), None), Err(WorkspaceMismatch));
     }
 }

@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::arrival::Terms;
 use crate::body::Fields;
 use crate::core::{Context, Core};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, FieldError, invalid};
 use crate::upstream::api::{Api, RunState, Start, Status};
 use crate::upstream::{Failure, Meaning};
 
@@ -52,6 +52,41 @@ impl RunRequest {
         let mode = fields.choice("mode", &[("async", Mode::Async), ("sync", Mode::Sync)]).unwrap_or(Mode::Async);
         let timeout = fields.integer("timeoutMs", 1..=600_000).map(Duration::from_millis);
         fields.finish()?;
+        Self::new(flow, input, mode, timeout, terms, ids, owner)
+    }
+
+    /// Sim's own body to execute: v2 `{input?, async?}`, v1 (`bare`) the input itself. Always answered as `async`.
+    pub fn parse_sims(
+        flow: FlowId,
+        body: &[u8],
+        bare: bool,
+        terms: &Terms,
+        ids: &RunIds,
+        owner: &Owner,
+    ) -> Result<Self, Error> {
+        let input = if bare {
+            let members = crate::body::members(if body.is_empty() { b"{}" } else { body });
+            members.map_err(|message| invalid(&[FieldError::new("body", message)]))?;
+            serde_json::from_slice(body).ok()
+        } else {
+            let mut fields = Fields::parse(body)?;
+            let input = fields.object("input").map(ToOwned::to_owned);
+            fields.boolean("async");
+            fields.finish()?;
+            input
+        };
+        Self::new(flow, input, Mode::Async, None, terms, ids, owner)
+    }
+
+    fn new(
+        flow: FlowId,
+        input: Option<Box<RawValue>>,
+        mode: Mode,
+        timeout: Option<Duration>,
+        terms: &Terms,
+        ids: &RunIds,
+        owner: &Owner,
+    ) -> Result<Self, Error> {
         let input = match input {
             Some(input) => input,
             None => RawValue::from_string("{}".to_owned()).map_err(|_| Error::malformed())?,
@@ -118,6 +153,7 @@ async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<S
     let (flow, run) = (&request.flow, &request.id);
     let start = Start { flow, input: &request.input, run, longest_seconds: longest_seconds(core, context) };
     let call = api.start(&start)?;
+    let mut first = false;
     if request.has_key {
         match core.idempotency.begin(run, request.fingerprint, StdInstant::now()) {
             Seen::OtherRequest => {
@@ -154,7 +190,6 @@ async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<S
         Err(failure) if failure.unclear => {
             let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: run.clone() };
             Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error })
-    let mut first = false;
         }
         Err(failure) => {
             // A repetition that was refused says nothing of the request before it.

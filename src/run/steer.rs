@@ -18,8 +18,22 @@ pub struct ResumeRequest {
 impl ResumeRequest {
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::parse(body)?;
-        let input = fields.object("input").map(ToOwned::to_owned);
         let context = fields.string("contextId", 128);
+        Self::read(fields, context)
+    }
+
+    /// Sim's own body to resume. v1 has the pause in the path.
+    pub fn parse_sims(body: &[u8], context: Option<&str>) -> Result<Self, Error> {
+        let mut fields = Fields::parse(body)?;
+        let context = match context {
+            Some(context) => Some(context.to_owned()),
+            None => fields.string("contextId", 128),
+        };
+        Self::read(fields, context)
+    }
+
+    fn read(mut fields: Fields<'_>, context: Option<String>) -> Result<Self, Error> {
+        let input = fields.object("input").map(ToOwned::to_owned);
         // It becomes part of a path in v1, so it has the alphabet of Sim's other ids.
         if context.as_deref().is_some_and(|id| FlowId::parse(id).is_err()) {
             fields.fail("contextId", "must be 1 to 128 of A-Z a-z 0-9 . _ : -");
@@ -53,6 +67,9 @@ pub async fn resume(
     request: &ResumeRequest,
 ) -> Result<Vec<u8>, Error> {
     let api = api::of(reference.generation);
+    if !api.resumes() {
+        return Err(cannot());
+    }
     let pause = match &request.context {
         Some(pause) => pause.clone(),
         None => waiting_for(read::state(core, context, reference).await?)?,
@@ -67,9 +84,6 @@ pub async fn resume(
 fn waiting_for(state: RunState) -> Result<String, Error> {
     let pause = state.paused.and_then(|paused| paused.context_id);
     match (state.status, pause) {
-    if !api.resumes() {
-        return Err(cannot());
-    }
         (Status::Paused, Some(pause)) if FlowId::parse(&pause).is_ok() => Ok(pause),
         (Status::Paused, _) => Err(Error::new(Code::UpstreamError, "Sim does not say what the run waits for")),
         (Status::Completed | Status::Failed | Status::Cancelled, _) => {

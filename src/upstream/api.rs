@@ -235,13 +235,3 @@ pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
 pub(super) fn millis(number: Option<f64>) -> Option<u64> {
     number.filter(|n| n.is_finite() && *n >= 0.0).map(|n| n.round() as u64)
 }
-
-/// The output of a paused run tells how to resume it at Sim's own address: that part is left out.
-pub(super) fn without_resume_urls(output: Box<RawValue>) -> Box<RawValue> {
-    if !output.get().contains("\"_resume\"") {
-        return output;
-    }
-    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(output.get()) else { return output };
-    super::urls::remove_keys(&mut value, &["_resume"]);
-    serde_json::value::to_raw_value(&value).unwrap_or(output)
-}

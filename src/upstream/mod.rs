@@ -286,6 +286,6 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// Encodes one query value.
-fn encode(value: &str) -> String {
+pub fn encode(value: &str) -> String {
     url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }

@@ -1,6 +1,7 @@
 //! Sim's own addresses in its answers: found by the keys Sim gives them, and removed.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Removes the members named `keys`, at any depth.
 pub fn remove_keys(value: &mut Value, keys: &[&str]) {
@@ -12,6 +13,16 @@ pub fn remove_keys(value: &mut Value, keys: &[&str]) {
         Value::Array(list) => list.iter_mut().for_each(|item| remove_keys(item, keys)),
         _ => {}
     }
+}
+
+/// The output of a paused run tells how to resume it at Sim's own address: that part is left out.
+pub fn without_resume_urls(output: Box<RawValue>) -> Box<RawValue> {
+    if !output.get().contains("\"_resume\"") {
+        return output;
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(output.get()) else { return output };
+    remove_keys(&mut value, &["_resume"]);
+    serde_json::value::to_raw_value(&value).unwrap_or(output)
 }
 
 #[cfg(test)]

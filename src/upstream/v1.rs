@@ -8,8 +8,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::{
     Api, Created, Deployment, Draft, FlowDetail, FlowPage, Pause, RunError, RunState, Start, Status, id, json, millis,
-    required, some, without_resume_urls,
+    required, some,
 };
+use super::urls::without_resume_urls;
 use super::v2::{Cancelled, Import, List, Paused, Workflow, list_query, read_cancelled};
 use super::{Call, Reply};
 use crate::body::members;

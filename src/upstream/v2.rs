@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use super::api::{
     Api, Created, Deployment, Draft, Flow, FlowDetail, FlowPage, Input, Pause, RunError, RunState, Start, Status, id,
-    json, millis, required, some, without_resume_urls,
+    json, millis, required, some,
 };
+use super::urls::without_resume_urls;
 use super::{Call, Reply};
 use crate::error::Error;
 use crate::run::{FlowId, Generation, SimRunId};
