@@ -51,6 +51,24 @@ fn run<'a>(user: &'a str, run_id: &'a str) -> Ask<'a> {
     Ask { operation: Operation::FlowsRun, flow: Some("flow"), run_id: Some(run_id), ..read(user) }
 }
 
+/// The same, connected: a first connection may take longer than a request waits for it.
+async fn connected(redis: RedisConfig, plans: &str, user_rate: Option<Rate>, clock: Clock) -> (Arc<Policy>, Events) {
+    let (policy, events) = policy(Some(redis), plans, user_rate, clock);
+    policy.connect();
+    up(&policy).await;
+    (policy, events)
+}
+
+/// Polls, since the first connection is no event.
+async fn up(policy: &Policy) {
+    let found = async {
+        while !policy.shared_status().is_some_and(|status| status.up) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENT, found).await.expect("Redis is found");
+}
+
 /// As the pipeline does it.
 async fn check(policy: &Policy, ask: Ask<'_>) -> Result<Admitted, Refusal> {
     match policy.check_local(&ask)? {
@@ -91,7 +109,8 @@ fn four_processes_with_the_clock_frozen_admit_exactly_max() {
     if let Ok(uri) = env::var(CHILD) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let (policy, _events) = policy(Some(redis_at(&uri)), "", Rate::new(MAX, 1), FrozenClock::at(NOON).clock());
+            let (policy, _events) =
+                connected(redis_at(&uri), "", Rate::new(MAX, 1), FrozenClock::at(NOON).clock()).await;
             check(&policy, read("warm-up")).await.expect("the first request of another user");
             println!("\nready");
             std::io::stdin().read_line(&mut String::new()).expect("the word to start");
@@ -167,7 +186,7 @@ fn redis_and_memory_decide_alike() {
             redis.command(&["FLUSHALL"]);
             let time = FrozenClock::at(NOON);
             runtime.block_on(async {
-                let (shared, _events) = policy(Some(redis_at(&redis.uri())), plans, None, time.clock());
+                let (shared, _events) = connected(redis_at(&redis.uri()), plans, None, time.clock()).await;
                 let (memory, _events) = policy(None, plans, None, time.clock());
                 for (index, step) in steps.iter().enumerate() {
                     match step {
@@ -214,8 +233,8 @@ fn redis_and_memory_decide_alike() {
 async fn instances_share_days_and_slots_by_the_servers_own_time() {
     let redis = RedisServer::start(&[]);
     let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
-    let (one, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
-    let (two, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
+    let (one, _events) = connected(redis_at(&redis.uri()), plans, None, Clock::system()).await;
+    let (two, _events) = connected(redis_at(&redis.uri()), plans, None, Clock::system()).await;
     assert_eq!(check(&one, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(false));
     assert_eq!(check(&two, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(true), "a replay elsewhere");
     assert!(check(&two, run("ada", "2")).await.is_ok());
@@ -243,6 +262,10 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
         Policy::new(config, FrozenClock::at(NOON).clock(), Box::new(|_| ())).expect("a good configuration")
     };
     let (one, two) = (instance(), instance());
+    for instance in [&one, &two] {
+        instance.connect();
+        up(instance).await;
+    }
     let from = |user, run_id, ip| {
         let ask: Ask<'_> = run(user, run_id);
         Ask { subject: Subject { ip: Some(ip), ..ask.subject }, ..ask }
@@ -257,7 +280,7 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
 async fn a_killed_redis_is_said_once_and_found_again() {
     let mut redis = RedisServer::start(&[]);
     let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
+    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), clock).await;
     assert_eq!(passed(&policy, 10).await, 5);
     all_by_redis(&policy);
     redis.kill();
@@ -278,7 +301,7 @@ async fn a_killed_redis_is_said_once_and_found_again() {
 async fn a_redis_that_stops_answering_is_left_and_found_again() {
     let redis = RedisServer::start(&[]);
     let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
+    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), clock).await;
     assert_eq!(passed(&policy, 1).await, 1);
     redis.freeze();
     assert_eq!(passed(&policy, 100).await, 5);
@@ -309,7 +332,7 @@ async fn a_request_waits_at_most_50_ms_for_a_redis_that_never_answers_and_the_ne
 #[tokio::test]
 async fn a_redis_that_may_not_be_written_counts_as_away_until_it_may() {
     let redis = RedisServer::start(&[]);
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), Clock::system());
+    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), Clock::system()).await;
     assert_eq!(passed(&policy, 1).await, 1);
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(passed(&policy, 2).await, 2);
@@ -320,9 +343,29 @@ async fn a_redis_that_may_not_be_written_counts_as_away_until_it_may() {
 }
 
 #[tokio::test]
+async fn a_redis_that_half_works_is_not_announced_again_and_again() {
+    let redis = RedisServer::start(&[]);
+    // The probe may be written, users' keys may not: each connection looks good until it is used.
+    redis.command(&["ACL", "SETUSER", "half", "on", ">pw", "+@all", "~*probe*"]);
+    let uri = format!("redis://half:pw@127.0.0.1:{}", redis.port());
+    let (policy, mut events) = connected(redis_at(&uri), "", Rate::new(100_000, 1), Clock::system()).await;
+    let ask_for_a_second = async {
+        loop {
+            check(&policy, read("ada")).await.expect("the limit in memory");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _elapsed = timeout(Duration::from_secs(1), ask_for_a_second).await;
+    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Answer));
+    let outages = policy.shared_status().map_or(0, |status| status.outages);
+    // Found again after 0.2 s and 0.4 s at the earliest; 0.8 s more would be past the second.
+    assert!(outages <= 3, "{outages} outages in a second");
+}
+
+#[tokio::test]
 async fn a_redis_that_forgot_the_script_still_decides() {
     let redis = RedisServer::start(&[]);
-    let (policy, _events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
+    let (policy, _events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), FrozenClock::at(NOON).clock()).await;
     assert_eq!(passed(&policy, 2).await, 2);
     redis.command(&["SCRIPT", "FLUSH"]);
     assert_eq!(passed(&policy, 10).await, 3);
@@ -333,7 +376,7 @@ async fn a_redis_that_forgot_the_script_still_decides() {
 async fn keys_bear_the_prefix_and_no_name_and_end_by_themselves() {
     let redis = RedisServer::start(&[]);
     let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
-    let (policy, _events) = policy(Some(redis_at(&redis.uri())), plans, Rate::new(5, 1), Clock::system());
+    let (policy, _events) = connected(redis_at(&redis.uri()), plans, Rate::new(5, 1), Clock::system()).await;
     check(&policy, run("ada} {lovelace", "run-1")).await.expect("a first run");
     let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*lib*"])).expect("a list");
     let all: i64 = redis::from_redis_value(redis.command(&["DBSIZE"])).expect("a number");
@@ -373,25 +416,12 @@ async fn redis_over_tls_is_used_when_its_authority_is_trusted() {
     let redis = RedisServer::start_in(folder, port, &arguments);
     let uri = format!("rediss://127.0.0.1:{}", redis.port());
     let trusting = RedisConfig { ca: Some(ca), ..redis_at(&uri) };
-    let (policy_trusting, _events) = policy(Some(trusting), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
-    // A handshake may outlast the patience of a first request.
-    policy_trusting.connect();
-    up(&policy_trusting).await;
+    let (policy_trusting, _events) = connected(trusting, "", Rate::new(5, 1), FrozenClock::at(NOON).clock()).await;
     assert_eq!(passed(&policy_trusting, 10).await, 5);
     assert_eq!(policy_trusting.shared_status().map(|status| status.fallbacks), Some(0));
     let (distrusting, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
     assert_eq!(passed(&distrusting, 10).await, 5, "the limit in memory");
     assert!(matches!(next(&mut events).await, Event::RedisUnavailable(_)));
-}
-
-/// Polls, since the first connection is no event.
-async fn up(policy: &Policy) {
-    let found = async {
-        while !policy.shared_status().is_some_and(|status| status.up) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENT, found).await.expect("Redis is found");
 }
 
 #[tokio::test]
@@ -419,9 +449,7 @@ async fn in_a_cluster_all_keys_of_one_user_lie_on_one_node() {
 
     let config = RedisConfig { cluster: true, ..redis_at(&format!("{}, {}", one.uri(), two.uri())) };
     let plans = r#"{"free":{"runsPerDay":2,"concurrentRuns":1,"maxRunSeconds":60,"rates":{"run":{"max":5,"windowMinutes":1}}}}"#;
-    let (policy, _events) = policy(Some(config), plans, None, FrozenClock::at(NOON).clock());
-    policy.connect();
-    up(&policy).await;
+    let (policy, _events) = connected(config, plans, None, FrozenClock::at(NOON).clock()).await;
     for user in 0..20 {
         let user = user.to_string();
         assert!(check(&policy, run(&user, "1")).await.is_ok());

@@ -111,7 +111,8 @@ impl Shared {
         let now = self.clock.server_override_us();
         let make = |name, code| command(name, code, &self.prefix, owner, bucket, demand, now);
         let has_rate = demand.rate.is_some();
-        self.link
+        let answer = self
+            .link
             .within(deadline, async |mut connection: Connection| {
                 let reply = match connection.query(&make("EVALSHA", self.script.get_hash())).await {
                     Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -122,7 +123,11 @@ impl Shared {
                 let reply = reply.and_then(|value| Ok(Vec::<u64>::from_redis_value(value)?));
                 answer(reply, has_rate)
             })
-            .await
+            .await;
+        if answer.is_none() {
+            self.link.count_fallback();
+        }
+        answer
     }
 
     /// Frees the run's slot.
