@@ -1,112 +1,17 @@
-//! The limits shared through a real Redis: together exact, atomic, and never in the way when Redis is.
+//! The limits shared through a real Redis: together exact, and atomic.
 
 mod redis_support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
 
 use proptest::prelude::*;
+use redis_support::policies::*;
 use redis_support::{RedisServer, certificates, free_port};
-use sim_adapter::policy::{
-    Admitted, Ask, Clock, Event, Exceeded, Fault, FrozenClock, Local, Operation, PATIENCE, Plans, Policy, PolicyConfig,
-    Rate, RedisConfig, Refusal, Subject,
-};
-use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, timeout};
-
-/// 2026-01-22T12:00:00Z
-const NOON: u64 = 1_769_083_200_000;
-const PATIENT: Duration = Duration::from_secs(20);
-
-/// Each test has the machine to itself: on a busy one an honest Redis can miss the 50 ms.
-static ALONE: Mutex<()> = Mutex::const_new(());
-
-type Events = mpsc::UnboundedReceiver<Event>;
-
-fn redis_at(uri: &str) -> RedisConfig {
-    RedisConfig { uri: uri.to_owned(), prefix: "libre".to_owned(), cluster: false, ca: None }
-}
-
-fn policy(redis: Option<RedisConfig>, plans: &str, user_rate: Option<Rate>, clock: Clock) -> (Arc<Policy>, Events) {
-    let plans = if plans.is_empty() { Plans::none() } else { Plans::from_text(plans).expect("good plans") };
-    let (tell, events) = mpsc::unbounded_channel();
-    let on_event = Box::new(move |event| {
-        let _ = tell.send(event);
-    });
-    let config = PolicyConfig { plans, user_rate, ip_rate: None, redis };
-    let policy = Policy::new(config, clock, on_event).expect("a good configuration");
-    (Arc::new(policy), events)
-}
-
-fn subject(user: &str) -> Subject<'_> {
-    Subject { tenant: None, user, plan: None, role: None, ip: None }
-}
-
-fn read(user: &str) -> Ask<'_> {
-    Ask { subject: subject(user), operation: Operation::RunsRead, flow: None, input_len: 0, run_id: None }
-}
-
-fn run<'a>(user: &'a str, run_id: &'a str) -> Ask<'a> {
-    Ask { operation: Operation::FlowsRun, flow: Some("flow"), run_id: Some(run_id), ..read(user) }
-}
-
-/// The same, connected: a first connection may take longer than a request waits for it.
-async fn connected(redis: RedisConfig, plans: &str, user_rate: Option<Rate>, clock: Clock) -> (Arc<Policy>, Events) {
-    let (policy, events) = policy(Some(redis), plans, user_rate, clock);
-    policy.connect();
-    up(&policy).await;
-    (policy, events)
-}
-
-/// Polls, since the first connection is no event.
-async fn up(policy: &Policy) {
-    let found = async {
-        while !policy.shared_status().is_some_and(|status| status.up) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENT, found).await.expect("Redis is found");
-}
-
-/// As the pipeline does it.
-async fn check(policy: &Policy, ask: Ask<'_>) -> Result<Admitted, Refusal> {
-    match policy.check_local(&ask)? {
-        Local::Admitted(admitted) => Ok(admitted),
-        Local::AskShared => policy.check_shared(&ask).await,
-    }
-}
-
-async fn passed(policy: &Policy, times: u32) -> u32 {
-    let mut passed = 0;
-    for _ in 0..times {
-        passed += u32::from(check(policy, read("ada")).await.is_ok());
-    }
-    passed
-}
-
-fn limit_of(result: Result<Admitted, Refusal>) -> Exceeded {
-    match result {
-        Err(Refusal::RateLimited(exceeded) | Refusal::QuotaExceeded(exceeded)) => exceeded,
-        other => panic!("expected a limit, got {other:?}"),
-    }
-}
-
-async fn next(events: &mut Events) -> Event {
-    timeout(PATIENT, events.recv()).await.expect("an event comes").expect("the policy lives")
-}
-
-fn fallbacks(policy: &Policy) -> u64 {
-    policy.shared_status().map_or(0, |status| status.fallbacks)
-}
-
-fn all_by_redis(policy: &Policy) {
-    let status = policy.shared_status().expect("Redis is configured");
-    assert_eq!((status.up, status.fallbacks, status.outages), (true, 0, 0), "Redis decided everything");
-}
+use sim_adapter::policy::{Ask, Clock, Event, FrozenClock, Plans, Policy, PolicyConfig, Rate, RedisConfig, Subject};
+use tokio::time::timeout;
 
 #[test]
 fn four_processes_with_the_clock_frozen_admit_exactly_max() {
@@ -307,98 +212,7 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
     assert!(check(&two, from("bob", "3", "192.0.2.2")).await.is_ok(), "his one run of the day was given back");
 }
 
-#[tokio::test]
-async fn a_killed_redis_is_said_once_and_found_again() {
-    let _alone = ALONE.lock().await;
-    let mut redis = RedisServer::start(&[]);
-    let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), clock).await;
-    assert_eq!(passed(&policy, 10).await, 5);
-    all_by_redis(&policy);
-    redis.kill();
-    assert_eq!(passed(&policy, 10).await, 5, "the limit in memory holds instead");
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection));
-    let away = policy.shared_status().expect("Redis is configured");
-    assert_eq!((away.up, away.fallbacks, away.outages), (false, 10, 1));
-    redis.revive();
-    assert_eq!(next(&mut events).await, Event::RedisAvailable, "the one event before it was the only one");
-    assert_eq!(passed(&policy, 10).await, 5, "shared again: this Redis is new and empty");
-    assert_eq!(policy.shared_status().map(|status| (status.up, status.fallbacks)), Some((true, 10)));
-    redis.kill();
-    assert_eq!(passed(&policy, 1).await, 0, "the burst in memory is used up");
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection), "a second outage is news again");
-}
-
-#[tokio::test]
-async fn a_redis_that_stops_answering_is_left_and_found_again() {
-    let _alone = ALONE.lock().await;
-    let redis = RedisServer::start(&[]);
-    let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), clock).await;
-    assert_eq!(passed(&policy, 1).await, 1);
-    redis.freeze();
-    assert_eq!(passed(&policy, 100).await, 5);
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
-    redis.thaw();
-    assert_eq!(next(&mut events).await, Event::RedisAvailable);
-    // What was asked before the freeze ended may have been counted: between three and four are left.
-    assert!((3..=4).contains(&passed(&policy, 10).await));
-}
-
 /// In virtual time, which only moves when everything waits: so the 50 ms are exact, however slow the machine.
-#[tokio::test(start_paused = true)]
-async fn a_request_waits_at_most_50_ms_for_a_redis_that_never_answers_and_the_next_not_at_all() {
-    let _alone = ALONE.lock().await;
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let uri = format!("redis://{}", silent.local_addr().expect("its address"));
-    let (policy, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
-    let start = Instant::now();
-    assert!(check(&policy, read("ada")).await.is_ok());
-    assert_eq!(PATIENCE, Duration::from_millis(50));
-    assert!(start.elapsed() <= PATIENCE + Duration::from_millis(1), "{:?}; a timer ticks in ms", start.elapsed());
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
-    let start = Instant::now();
-    assert_eq!(passed(&policy, 100).await, 4);
-    assert_eq!(start.elapsed(), Duration::ZERO, "while it is away nobody waits");
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(events.try_recv().is_err(), "a minute of failed attempts is still one outage");
-}
-
-#[tokio::test]
-async fn a_redis_that_may_not_be_written_counts_as_away_until_it_may() {
-    let _alone = ALONE.lock().await;
-    let redis = RedisServer::start(&[]);
-    let (policy, mut events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), Clock::system()).await;
-    assert_eq!(passed(&policy, 1).await, 1);
-    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(passed(&policy, 2).await, 2);
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Answer));
-    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(next(&mut events).await, Event::RedisAvailable);
-    assert_eq!(policy.shared_status().map(|status| status.outages), Some(1));
-}
-
-#[tokio::test]
-async fn a_redis_that_half_works_is_not_announced_again_and_again() {
-    let _alone = ALONE.lock().await;
-    let redis = RedisServer::start(&[]);
-    // The probe may be written, users' keys may not: each connection looks good until it is used.
-    redis.command(&["ACL", "SETUSER", "half", "on", ">pw", "+@all", "~*probe*"]);
-    let uri = format!("redis://half:pw@127.0.0.1:{}", redis.port());
-    let (policy, mut events) = connected(redis_at(&uri), "", Rate::new(100_000, 1), Clock::system()).await;
-    let ask_for_a_second = async {
-        loop {
-            check(&policy, read("ada")).await.expect("the limit in memory");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let _elapsed = timeout(Duration::from_secs(1), ask_for_a_second).await;
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Answer));
-    let outages = policy.shared_status().map_or(0, |status| status.outages);
-    // Found again after 0.2 s and 0.4 s at the earliest; 0.8 s more would be past the second.
-    assert!(outages <= 3, "{outages} outages in a second");
-}
-
 #[tokio::test]
 async fn a_redis_that_forgot_the_script_still_decides() {
     let _alone = ALONE.lock().await;
