@@ -1,87 +1,17 @@
-//! The limits shared through a real Redis: together exact, atomic, and never in the way when Redis is.
+//! The limits shared through a real Redis: together exact, and atomic.
 
 mod redis_support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs, thread};
 
 use proptest::prelude::*;
+use redis_support::policies::*;
 use redis_support::{RedisServer, certificates, free_port};
-use sim_adapter::policy::{
-    Admitted, Ask, Clock, Event, Exceeded, Fault, FrozenClock, Local, Operation, PATIENCE, Plans, Policy, PolicyConfig,
-    Rate, RedisConfig, Refusal, Subject,
-};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
-
-/// 2026-01-22T12:00:00Z
-const NOON: u64 = 1_769_083_200_000;
-const PATIENT: Duration = Duration::from_secs(20);
-
-type Events = mpsc::UnboundedReceiver<Event>;
-
-fn redis_at(uri: &str) -> RedisConfig {
-    RedisConfig { uri: uri.to_owned(), prefix: "libre".to_owned(), cluster: false, ca: None }
-}
-
-fn policy(redis: Option<RedisConfig>, plans: &str, user_rate: Option<Rate>, clock: Clock) -> (Arc<Policy>, Events) {
-    let plans = if plans.is_empty() { Plans::none() } else { Plans::from_text(plans).expect("good plans") };
-    let (tell, events) = mpsc::unbounded_channel();
-    let on_event = Box::new(move |event| {
-        let _ = tell.send(event);
-    });
-    let config = PolicyConfig { plans, user_rate, ip_rate: None, redis };
-    let policy = Policy::new(config, clock, on_event).expect("a good configuration");
-    (Arc::new(policy), events)
-}
-
-fn subject(user: &str) -> Subject<'_> {
-    Subject { tenant: None, user, plan: None, role: None, ip: None }
-}
-
-fn read(user: &str) -> Ask<'_> {
-    Ask { subject: subject(user), operation: Operation::RunsRead, flow: None, input_len: 0, run_id: None }
-}
-
-fn run<'a>(user: &'a str, run_id: &'a str) -> Ask<'a> {
-    Ask { operation: Operation::FlowsRun, flow: Some("flow"), run_id: Some(run_id), ..read(user) }
-}
-
-/// As the pipeline does it.
-async fn check(policy: &Policy, ask: Ask<'_>) -> Result<Admitted, Refusal> {
-    match policy.check_local(&ask)? {
-        Local::Admitted(admitted) => Ok(admitted),
-        Local::AskShared => policy.check_shared(&ask).await,
-    }
-}
-
-async fn passed(policy: &Policy, times: u32) -> u32 {
-    let mut passed = 0;
-    for _ in 0..times {
-        passed += u32::from(check(policy, read("ada")).await.is_ok());
-    }
-    passed
-}
-
-fn limit_of(result: Result<Admitted, Refusal>) -> Exceeded {
-    match result {
-        Err(Refusal::RateLimited(exceeded) | Refusal::QuotaExceeded(exceeded)) => exceeded,
-        other => panic!("expected a limit, got {other:?}"),
-    }
-}
-
-async fn next(events: &mut Events) -> Event {
-    timeout(PATIENT, events.recv()).await.expect("an event comes").expect("the policy lives")
-}
-
-fn all_by_redis(policy: &Policy) {
-    let status = policy.shared_status().expect("Redis is configured");
-    assert_eq!((status.up, status.fallbacks, status.outages), (true, 0, 0), "Redis decided everything");
-}
+use sim_adapter::policy::{Ask, Clock, Event, FrozenClock, Plans, Policy, PolicyConfig, Rate, RedisConfig, Subject};
+use tokio::time::timeout;
 
 #[test]
 fn four_processes_with_the_clock_frozen_admit_exactly_max() {
@@ -91,16 +21,28 @@ fn four_processes_with_the_clock_frozen_admit_exactly_max() {
     if let Ok(uri) = env::var(CHILD) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let (policy, _events) = policy(Some(redis_at(&uri)), "", Rate::new(MAX, 1), FrozenClock::at(NOON).clock());
+            let (policy, _events) =
+                connected(redis_at(&uri), "", Rate::new(MAX, 1), FrozenClock::at(NOON).clock()).await;
             check(&policy, read("warm-up")).await.expect("the first request of another user");
             println!("\nready");
             std::io::stdin().read_line(&mut String::new()).expect("the word to start");
-            let admitted = passed(&policy, EACH).await;
-            all_by_redis(&policy);
-            println!("admitted={admitted}");
+            let (mut decided, mut admitted, mut in_doubt) = (0, 0u32, 0u64);
+            while decided < EACH {
+                let outcome = check(&policy, read("ada")).await;
+                if fallbacks(&policy) > in_doubt {
+                    // Redis was late: whether it counted this one is unknown, and the memory's answer says nothing here.
+                    in_doubt += 1;
+                    up(&policy).await;
+                } else {
+                    decided += 1;
+                    admitted += u32::from(outcome.is_ok());
+                }
+            }
+            println!("counts={admitted},{in_doubt}");
         });
         return;
     }
+    let _alone = ALONE.blocking_lock();
     let redis = RedisServer::start(&[]);
     let children: Vec<_> = (0..4)
         .map(|_| {
@@ -119,14 +61,20 @@ fn four_processes_with_the_clock_frozen_admit_exactly_max() {
     let counting = children.into_iter().map(|(mut child, mut lines)| {
         child.stdin.take().expect("piped").write_all(b"go\n").expect("the word to start");
         thread::spawn(move || {
-            let count = lines.find_map(|line| line.strip_prefix("admitted=").and_then(|count| count.parse().ok()));
+            let counts = lines.find_map(|line| {
+                let (admitted, in_doubt) = line.strip_prefix("counts=")?.split_once(',')?;
+                Some((admitted.parse().ok()?, in_doubt.parse().ok()?))
+            });
             assert!(child.wait().expect("the process ends").success(), "the process succeeds");
-            count.expect("the process tells its count")
+            counts.expect("the process tells its counts")
         })
     });
-    let counting: Vec<thread::JoinHandle<u32>> = counting.collect();
-    let counts: Vec<u32> = counting.into_iter().map(|count| count.join().expect("a count")).collect();
-    assert_eq!(counts.iter().sum::<u32>(), MAX, "{counts:?}");
+    let counting: Vec<thread::JoinHandle<(u32, u32)>> = counting.collect();
+    let counts: Vec<(u32, u32)> = counting.into_iter().map(|count| count.join().expect("a count")).collect();
+    let admitted: u32 = counts.iter().map(|(admitted, _)| admitted).sum();
+    let in_doubt: u32 = counts.iter().map(|(_, in_doubt)| in_doubt).sum();
+    // On a machine that is not overloaded nothing is in doubt, and this says: exactly MAX.
+    assert!((MAX.saturating_sub(in_doubt)..=MAX).contains(&admitted), "{counts:?}");
 }
 
 #[derive(Clone, Debug)]
@@ -150,9 +98,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
+/// A case in which Redis was late says nothing.
+fn unless_late<T>(outcome: T, policy: &Policy) -> Result<T, TestCaseError> {
+    if fallbacks(policy) == 0 { Ok(outcome) } else { Err(TestCaseError::reject("Redis was late")) }
+}
+
 /// The script and the memory are written apart; each is the other's test.
 #[test]
 fn redis_and_memory_decide_alike() {
+    let _alone = ALONE.blocking_lock();
     let redis = RedisServer::start(&[]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let plans = r#"{"free":{"runsPerDay":6,"concurrentRuns":2,"maxRunSeconds":60,
@@ -167,13 +121,13 @@ fn redis_and_memory_decide_alike() {
             redis.command(&["FLUSHALL"]);
             let time = FrozenClock::at(NOON);
             runtime.block_on(async {
-                let (shared, _events) = policy(Some(redis_at(&redis.uri())), plans, None, time.clock());
+                let (shared, _events) = connected(redis_at(&redis.uri()), plans, None, time.clock()).await;
                 let (memory, _events) = policy(None, plans, None, time.clock());
                 for (index, step) in steps.iter().enumerate() {
                     match step {
                         Step::Wait(ms) => time.advance(Duration::from_millis(*ms)),
                         Step::Read => {
-                            let by_redis = check(&shared, read("ada")).await;
+                            let by_redis = unless_late(check(&shared, read("ada")).await, &shared)?;
                             prop_assert_eq!(
                                 by_redis,
                                 check(&memory, read("ada")).await,
@@ -184,7 +138,7 @@ fn redis_and_memory_decide_alike() {
                         }
                         Step::Run(id) => {
                             let id = id.to_string();
-                            let by_redis = check(&shared, run("ada", &id)).await;
+                            let by_redis = unless_late(check(&shared, run("ada", &id)).await, &shared)?;
                             prop_assert_eq!(
                                 by_redis,
                                 check(&memory, run("ada", &id)).await,
@@ -203,8 +157,7 @@ fn redis_and_memory_decide_alike() {
                         }
                     }
                 }
-                all_by_redis(&shared);
-                Ok(())
+                unless_late((), &shared)
             })
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -212,10 +165,11 @@ fn redis_and_memory_decide_alike() {
 
 #[tokio::test]
 async fn instances_share_days_and_slots_by_the_servers_own_time() {
+    let _alone = ALONE.lock().await;
     let redis = RedisServer::start(&[]);
     let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
-    let (one, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
-    let (two, _events) = policy(Some(redis_at(&redis.uri())), plans, None, Clock::system());
+    let (one, _events) = connected(redis_at(&redis.uri()), plans, None, Clock::system()).await;
+    let (two, _events) = connected(redis_at(&redis.uri()), plans, None, Clock::system()).await;
     assert_eq!(check(&one, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(false));
     assert_eq!(check(&two, run("ada", "1")).await.map(|admitted| admitted.replay), Ok(true), "a replay elsewhere");
     assert!(check(&two, run("ada", "2")).await.is_ok());
@@ -232,6 +186,7 @@ async fn instances_share_days_and_slots_by_the_servers_own_time() {
 
 #[tokio::test]
 async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_user() {
+    let _alone = ALONE.lock().await;
     let redis = RedisServer::start(&[]);
     let instance = || {
         let config = PolicyConfig {
@@ -243,6 +198,10 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
         Policy::new(config, FrozenClock::at(NOON).clock(), Box::new(|_| ())).expect("a good configuration")
     };
     let (one, two) = (instance(), instance());
+    for instance in [&one, &two] {
+        instance.connect();
+        up(instance).await;
+    }
     let from = |user, run_id, ip| {
         let ask: Ask<'_> = run(user, run_id);
         Ask { subject: Subject { ip: Some(ip), ..ask.subject }, ..ask }
@@ -253,76 +212,12 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
     assert!(check(&two, from("bob", "3", "192.0.2.2")).await.is_ok(), "his one run of the day was given back");
 }
 
-#[tokio::test]
-async fn a_killed_redis_is_said_once_and_found_again() {
-    let mut redis = RedisServer::start(&[]);
-    let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
-    assert_eq!(passed(&policy, 10).await, 5);
-    all_by_redis(&policy);
-    redis.kill();
-    assert_eq!(passed(&policy, 10).await, 5, "the limit in memory holds instead");
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection));
-    let away = policy.shared_status().expect("Redis is configured");
-    assert_eq!((away.up, away.fallbacks, away.outages), (false, 10, 1));
-    redis.revive();
-    assert_eq!(next(&mut events).await, Event::RedisAvailable, "the one event before it was the only one");
-    assert_eq!(passed(&policy, 10).await, 5, "shared again: this Redis is new and empty");
-    assert_eq!(policy.shared_status().map(|status| (status.up, status.fallbacks)), Some((true, 10)));
-    redis.kill();
-    assert_eq!(passed(&policy, 1).await, 0, "the burst in memory is used up");
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Connection), "a second outage is news again");
-}
-
-#[tokio::test]
-async fn a_redis_that_stops_answering_is_left_and_found_again() {
-    let redis = RedisServer::start(&[]);
-    let clock = FrozenClock::at(NOON).clock();
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), clock);
-    assert_eq!(passed(&policy, 1).await, 1);
-    redis.freeze();
-    assert_eq!(passed(&policy, 100).await, 5);
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
-    redis.thaw();
-    assert_eq!(next(&mut events).await, Event::RedisAvailable);
-    // What was asked before the freeze ended may have been counted: between three and four are left.
-    assert!((3..=4).contains(&passed(&policy, 10).await));
-}
-
 /// In virtual time, which only moves when everything waits: so the 50 ms are exact, however slow the machine.
-#[tokio::test(start_paused = true)]
-async fn a_request_waits_at_most_50_ms_for_a_redis_that_never_answers_and_the_next_not_at_all() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let uri = format!("redis://{}", silent.local_addr().expect("its address"));
-    let (policy, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
-    let start = Instant::now();
-    assert!(check(&policy, read("ada")).await.is_ok());
-    assert!(start.elapsed() <= PATIENCE + Duration::from_millis(1), "{:?}; a timer ticks in ms", start.elapsed());
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Timeout));
-    let start = Instant::now();
-    assert_eq!(passed(&policy, 100).await, 4);
-    assert_eq!(start.elapsed(), Duration::ZERO, "while it is away nobody waits");
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(events.try_recv().is_err(), "a minute of failed attempts is still one outage");
-}
-
-#[tokio::test]
-async fn a_redis_that_may_not_be_written_counts_as_away_until_it_may() {
-    let redis = RedisServer::start(&[]);
-    let (policy, mut events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), Clock::system());
-    assert_eq!(passed(&policy, 1).await, 1);
-    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(passed(&policy, 2).await, 2);
-    assert_eq!(next(&mut events).await, Event::RedisUnavailable(Fault::Answer));
-    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(next(&mut events).await, Event::RedisAvailable);
-    assert_eq!(policy.shared_status().map(|status| status.outages), Some(1));
-}
-
 #[tokio::test]
 async fn a_redis_that_forgot_the_script_still_decides() {
+    let _alone = ALONE.lock().await;
     let redis = RedisServer::start(&[]);
-    let (policy, _events) = policy(Some(redis_at(&redis.uri())), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
+    let (policy, _events) = connected(redis_at(&redis.uri()), "", Rate::new(5, 1), FrozenClock::at(NOON).clock()).await;
     assert_eq!(passed(&policy, 2).await, 2);
     redis.command(&["SCRIPT", "FLUSH"]);
     assert_eq!(passed(&policy, 10).await, 3);
@@ -331,9 +226,10 @@ async fn a_redis_that_forgot_the_script_still_decides() {
 
 #[tokio::test]
 async fn keys_bear_the_prefix_and_no_name_and_end_by_themselves() {
+    let _alone = ALONE.lock().await;
     let redis = RedisServer::start(&[]);
     let plans = r#"{"free":{"runsPerDay":3,"concurrentRuns":2,"maxRunSeconds":600}}"#;
-    let (policy, _events) = policy(Some(redis_at(&redis.uri())), plans, Rate::new(5, 1), Clock::system());
+    let (policy, _events) = connected(redis_at(&redis.uri()), plans, Rate::new(5, 1), Clock::system()).await;
     check(&policy, run("ada} {lovelace", "run-1")).await.expect("a first run");
     let keys: Vec<String> = redis::from_redis_value(redis.command(&["KEYS", "*lib*"])).expect("a list");
     let all: i64 = redis::from_redis_value(redis.command(&["DBSIZE"])).expect("a number");
@@ -350,6 +246,7 @@ async fn keys_bear_the_prefix_and_no_name_and_end_by_themselves() {
 
 #[tokio::test]
 async fn redis_over_tls_is_used_when_its_authority_is_trusted() {
+    let _alone = ALONE.lock().await;
     let folder = env::temp_dir().join(format!("sim-adapter-tls-{}-{}", std::process::id(), free_port()));
     fs::create_dir_all(&folder).expect("a folder");
     certificates(&folder);
@@ -373,10 +270,7 @@ async fn redis_over_tls_is_used_when_its_authority_is_trusted() {
     let redis = RedisServer::start_in(folder, port, &arguments);
     let uri = format!("rediss://127.0.0.1:{}", redis.port());
     let trusting = RedisConfig { ca: Some(ca), ..redis_at(&uri) };
-    let (policy_trusting, _events) = policy(Some(trusting), "", Rate::new(5, 1), FrozenClock::at(NOON).clock());
-    // A handshake may outlast the patience of a first request.
-    policy_trusting.connect();
-    up(&policy_trusting).await;
+    let (policy_trusting, _events) = connected(trusting, "", Rate::new(5, 1), FrozenClock::at(NOON).clock()).await;
     assert_eq!(passed(&policy_trusting, 10).await, 5);
     assert_eq!(policy_trusting.shared_status().map(|status| status.fallbacks), Some(0));
     let (distrusting, mut events) = policy(Some(redis_at(&uri)), "", Rate::new(5, 1), Clock::system());
@@ -384,18 +278,9 @@ async fn redis_over_tls_is_used_when_its_authority_is_trusted() {
     assert!(matches!(next(&mut events).await, Event::RedisUnavailable(_)));
 }
 
-/// Polls, since the first connection is no event.
-async fn up(policy: &Policy) {
-    let found = async {
-        while !policy.shared_status().is_some_and(|status| status.up) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENT, found).await.expect("Redis is found");
-}
-
 #[tokio::test]
 async fn in_a_cluster_all_keys_of_one_user_lie_on_one_node() {
+    let _alone = ALONE.lock().await;
     let node = || {
         let bus = free_port().to_string();
         RedisServer::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-announce-ip", "127.0.0.1"])
@@ -419,9 +304,7 @@ async fn in_a_cluster_all_keys_of_one_user_lie_on_one_node() {
 
     let config = RedisConfig { cluster: true, ..redis_at(&format!("{}, {}", one.uri(), two.uri())) };
     let plans = r#"{"free":{"runsPerDay":2,"concurrentRuns":1,"maxRunSeconds":60,"rates":{"run":{"max":5,"windowMinutes":1}}}}"#;
-    let (policy, _events) = policy(Some(config), plans, None, FrozenClock::at(NOON).clock());
-    policy.connect();
-    up(&policy).await;
+    let (policy, _events) = connected(config, plans, None, FrozenClock::at(NOON).clock()).await;
     for user in 0..20 {
         let user = user.to_string();
         assert!(check(&policy, run(&user, "1")).await.is_ok());

@@ -32,12 +32,10 @@ impl<'a> Limit<'a> {
         let standing = |remaining| self.rate.map(|rate| Standing::of_rate(self.rate_name, rate, remaining));
         match verdict {
             Verdict::Admitted { remaining, replay } => Ok(Admitted { standing: remaining.and_then(standing), replay }),
-            Verdict::Rate { wait } => match standing(0) {
-                Some(standing) => {
-                    Err(Refusal::RateLimited(self.exceeded(now_ms, wait, wait, self.rate_name, standing)))
-                }
-                None => Ok(Admitted { standing: None, replay: false }),
-            },
+            Verdict::Rate { rate, wait } => {
+                let standing = Standing::of_rate(self.rate_name, rate, 0);
+                Err(Refusal::RateLimited(self.exceeded(now_ms, wait, wait, self.rate_name, standing)))
+            }
             Verdict::PerDay { wait } => {
                 let standing = Standing {
                     policy: "runs-per-day",

@@ -12,10 +12,10 @@ use super::clock::Clock;
 use super::key::{Key, KeyHasher};
 
 /// Many small maps: the growth of one, which copies it, is then the longest pause a caller can meet.
-const SHARDS: usize = 256;
+const SHARDS: usize = 1_024;
 
-/// The bound on memory when keys arrive faster than they age: 256 × 2 × 16,384 keys. Past it the oldest go early.
-const KEYS_PER_GENERATION: usize = 16_384;
+/// The bound on memory when keys arrive faster than they age: 1,024 × 2 × 4,096 keys. Past it the oldest go early.
+const KEYS_PER_GENERATION: usize = 4_096;
 
 type Map<V> = HashMap<Key, V, KeyHasher>;
 
@@ -114,11 +114,11 @@ mod tests {
         assert_eq!(map.len(), 100_000);
         for round in 0..2 {
             time.advance(PERIOD);
-            for user in 0..10_000u32 {
+            for user in 0..30_000u32 {
                 map.with(keys.key((round, user)), |value| *value = 1);
             }
         }
-        assert_eq!(map.len(), 20_000, "the idle 100,000 are gone");
+        assert_eq!(map.len(), 60_000, "the idle 100,000 are gone");
         assert_eq!(map.with(keys.key(7u32), |value| *value), 0);
     }
 

@@ -1,6 +1,6 @@
 //! The connection to Redis: made and remade in the background, never by a request. Knows no limit.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,12 +11,16 @@ use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, TlsCert
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::redis::RedisConfig;
+use super::redis::{PATIENCE, RedisConfig};
 
-/// The longest that one attempt to connect takes, and the longest an answer is owed on a connection.
+/// The longest that connecting takes, and the longest an answer is owed on a connection.
 const ATTEMPT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A connection that fails sooner than this after it was found is no end of an outage: each such one doubles the pause
+/// before the next, up to the longest, so that a Redis that half works is not announced again and again.
+const STEADY: Duration = Duration::from_secs(60);
+const LONGEST_RELAPSE_PAUSE: Duration = Duration::from_secs(60);
 /// Commands queued on the one connection before their senders wait; the library's 50 is below 512 requests at once.
 const QUEUE: usize = 4_096;
 
@@ -72,7 +76,7 @@ pub struct Status {
 
 enum Server {
     Single(Box<Client>),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 #[derive(Clone)]
@@ -95,9 +99,15 @@ impl Connection {
 enum State {
     /// Before the first connection: requests wait for it, within their patience.
     First,
-    /// The number tells connections apart: a late failure of an older one says nothing about this one.
-    Up(u64, Connection),
+    Up(Found, Connection),
     Away,
+}
+
+/// The number tells connections apart: a late failure of an older one says nothing about this one.
+#[derive(Clone, Copy)]
+struct Found {
+    number: u64,
+    at: Instant,
 }
 
 pub(crate) struct Link {
@@ -106,6 +116,8 @@ pub(crate) struct Link {
     state: watch::Sender<State>,
     connecting: AtomicBool,
     connections: AtomicU64,
+    /// Connections in a row that were lost soon after they were found.
+    relapses: AtomicU32,
     fallbacks: AtomicU64,
     outages: AtomicU64,
     on_event: OnEvent,
@@ -120,13 +132,11 @@ impl Link {
                 .connection_timeout(ATTEMPT)
                 .response_timeout(ATTEMPT)
                 .retries(1);
-            Server::Cluster(
-                match certificates {
-                    Some(certificates) => builder.certs(certificates),
-                    None => builder,
-                }
-                .build()?,
-            )
+            let builder = match certificates {
+                Some(certificates) => builder.certs(certificates),
+                None => builder,
+            };
+            Server::Cluster(Box::new(builder.build()?))
         } else {
             Server::Single(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(config.uri.as_str(), certificates)?,
@@ -139,6 +149,7 @@ impl Link {
             state: watch::Sender::new(State::First),
             connecting: AtomicBool::new(false),
             connections: AtomicU64::new(0),
+            relapses: AtomicU32::new(0),
             fallbacks: AtomicU64::new(0),
             outages: AtomicU64::new(0),
             on_event,
@@ -161,10 +172,10 @@ impl Link {
     ) -> Option<T> {
         let mut used = None;
         let attempt = timeout_at(deadline, async {
-            let Some((number, connection)) = self.connection().await else {
+            let Some((found, connection)) = self.connection().await else {
                 return Ok(None);
             };
-            used = Some(number);
+            used = Some(found.number);
             work(connection).await.map(Some)
         })
         .await;
@@ -174,21 +185,24 @@ impl Link {
             Ok(Err(fault)) => self.lost(used, fault),
             Err(_) => self.lost(used, Fault::Timeout),
         }
-        self.fallbacks.fetch_add(1, Ordering::Relaxed);
         None
     }
 
-    async fn connection(self: &Arc<Self>) -> Option<(u64, Connection)> {
+    pub(crate) fn count_fallback(&self) {
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn connection(self: &Arc<Self>) -> Option<(Found, Connection)> {
         let now = self.state.borrow().clone();
         match now {
-            State::Up(number, connection) => Some((number, connection)),
+            State::Up(found, connection) => Some((found, connection)),
             State::Away => None,
             State::First => {
                 self.connect();
                 let mut states = self.state.subscribe();
                 let known = states.wait_for(|state| !matches!(state, State::First)).await;
                 match known.as_deref() {
-                    Ok(State::Up(number, connection)) => Some((*number, connection.clone())),
+                    Ok(State::Up(found, connection)) => Some((*found, connection.clone())),
                     _ => None,
                 }
             }
@@ -198,16 +212,20 @@ impl Link {
     /// The connection with this number, or the first attempt (`None`), has failed. Only the first to say so is heard.
     fn lost(self: &Arc<Self>, number: Option<u64>, fault: Fault) {
         let news = self.state.send_if_modified(|state| {
-            let current = match state {
+            let found = match state {
                 State::First => None,
-                State::Up(current, _) => Some(*current),
+                State::Up(found, _) => Some(*found),
                 State::Away => return false,
             };
-            let news = current == number;
-            if news {
-                *state = State::Away;
+            if found.map(|found| found.number) != number {
+                return false;
             }
-            news
+            match found {
+                Some(found) if found.at.elapsed() < STEADY => self.relapses.fetch_add(1, Ordering::Relaxed),
+                _ => self.relapses.swap(0, Ordering::Relaxed),
+            };
+            *state = State::Away;
+            true
         });
         if news {
             self.outages.fetch_add(1, Ordering::Relaxed);
@@ -224,7 +242,7 @@ impl Link {
     }
 
     async fn open(&self) -> RedisResult<Connection> {
-        let mut connection = match &self.server {
+        Ok(match &self.server {
             Server::Single(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(ATTEMPT))
@@ -233,8 +251,15 @@ impl Link {
                 Connection::Single(client.get_multiplexed_async_connection_with_config(&config).await?)
             }
             Server::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-        };
-        connection.query(&self.probe).await?;
+        })
+    }
+
+    /// A connection that has shown that it decides, and fast enough to be asked by requests.
+    async fn attempt(&self) -> Result<Connection, Fault> {
+        let opened = timeout(ATTEMPT, self.open()).await.map_err(|_| Fault::Timeout)?;
+        let mut connection = opened.map_err(|error| Fault::of(&error))?;
+        let probed = timeout(PATIENCE, connection.query(&self.probe)).await.map_err(|_| Fault::Timeout)?;
+        probed.map_err(|error| Fault::of(&error))?;
         Ok(connection)
     }
 
@@ -242,7 +267,7 @@ impl Link {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         // Before the new state is seen: whoever loses this connection must be able to start the next attempt.
         self.connecting.store(false, Ordering::Release);
-        let before = self.state.send_replace(State::Up(number, connection));
+        let before = self.state.send_replace(State::Up(Found { number, at: Instant::now() }, connection));
         if matches!(before, State::Away) {
             (self.on_event)(Event::RedisAvailable);
         }
@@ -251,12 +276,15 @@ impl Link {
 
 /// Ends with success, or when the link is gone.
 async fn keep_trying(link: Weak<Link>) {
+    let relapses = link.upgrade().map_or(0, |link| link.relapses.load(Ordering::Relaxed));
+    if relapses > 0 {
+        sleep((FIRST_PAUSE * 2u32.saturating_pow(relapses)).min(LONGEST_RELAPSE_PAUSE)).await;
+    }
     let mut pause = FIRST_PAUSE;
     while let Some(link) = link.upgrade() {
-        match timeout(ATTEMPT, link.open()).await {
-            Ok(Ok(connection)) => return link.found(connection),
-            Ok(Err(error)) => link.lost(None, Fault::of(&error)),
-            Err(_) => link.lost(None, Fault::Timeout),
+        match link.attempt().await {
+            Ok(connection) => return link.found(connection),
+            Err(fault) => link.lost(None, fault),
         }
         drop(link);
         sleep(pause).await;

@@ -60,6 +60,7 @@ pub(crate) enum RateVerdict {
     },
     /// `wait`: until one request is admitted again.
     Refused {
+        rate: Rate,
         wait: Duration,
     },
 }
@@ -115,7 +116,7 @@ impl Limiter {
             Ok(snapshot) => RateVerdict::Admitted { remaining: snapshot.remaining_burst_capacity() },
             Err(not_until) => {
                 let now = governor::clock::Clock::now(self.governor.clock());
-                RateVerdict::Refused { wait: not_until.wait_time_from(now) }
+                RateVerdict::Refused { rate: self.rate, wait: not_until.wait_time_from(now) }
             }
         }
     }

@@ -110,8 +110,8 @@ impl Shared {
     ) -> Option<Answer> {
         let now = self.clock.server_override_us();
         let make = |name, code| command(name, code, &self.prefix, owner, bucket, demand, now);
-        let has_rate = demand.rate.is_some();
-        self.link
+        let answer = self
+            .link
             .within(deadline, async |mut connection: Connection| {
                 let reply = match connection.query(&make("EVALSHA", self.script.get_hash())).await {
                     Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -120,9 +120,13 @@ impl Shared {
                     other => other,
                 };
                 let reply = reply.and_then(|value| Ok(Vec::<u64>::from_redis_value(value)?));
-                answer(reply, has_rate)
+                answer(reply, demand.rate)
             })
-            .await
+            .await;
+        if answer.is_none() {
+            self.link.count_fallback();
+        }
+        answer
     }
 
     /// Frees the run's slot.
@@ -178,13 +182,16 @@ fn command(
     command
 }
 
-fn answer(reply: RedisResult<Vec<u64>>, has_rate: bool) -> Result<Answer, Fault> {
+fn answer(reply: RedisResult<Vec<u64>>, rate: Option<Rate>) -> Result<Answer, Fault> {
     let (now_ms, verdict) = match *reply.map_err(|error| Fault::of(&error))?.as_slice() {
         [0, now_ms, remaining, replay] => {
-            let rate = RateVerdict::Admitted { remaining: remaining as u32 };
-            (now_ms, Verdict::of_rate(has_rate.then_some(rate), replay == 1))
+            let admitted = rate.map(|_| RateVerdict::Admitted { remaining: remaining as u32 });
+            (now_ms, Verdict::of_rate(admitted, replay == 1))
         }
-        [1, now_ms, wait] => (now_ms, Verdict::Rate { wait: Duration::from_micros(wait) }),
+        [1, now_ms, wait] => {
+            let rate = rate.ok_or(Fault::Answer)?;
+            (now_ms, Verdict::Rate { rate, wait: Duration::from_micros(wait) })
+        }
         [2, now_ms] => (now_ms, Verdict::PerDay { wait: to_midnight(now_ms) }),
         [3, now_ms, wait] => (now_ms, Verdict::Slots { wait: Duration::from_millis(wait) }),
         _ => return Err(Fault::Answer),

@@ -37,7 +37,7 @@ pub(crate) enum Verdict {
     /// `remaining` is `None` without a rate. `replay`: this run id was counted before, so nothing of day and slots was taken.
     Admitted { remaining: Option<u32>, replay: bool },
     /// `wait`: until one request is admitted again.
-    Rate { wait: Duration },
+    Rate { rate: Rate, wait: Duration },
     /// `wait`: until midnight UTC.
     PerDay { wait: Duration },
     /// `wait`: until the oldest lease ends by itself.
@@ -49,7 +49,7 @@ impl Verdict {
         match rate {
             None => Verdict::Admitted { remaining: None, replay },
             Some(RateVerdict::Admitted { remaining }) => Verdict::Admitted { remaining: Some(remaining), replay },
-            Some(RateVerdict::Refused { wait }) => Verdict::Rate { wait },
+            Some(RateVerdict::Refused { rate, wait }) => Verdict::Rate { rate, wait },
         }
     }
 }

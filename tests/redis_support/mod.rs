@@ -1,4 +1,7 @@
 //! A real redis-server for one test: on a free port, in a folder of its own, gone when the test ends.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub(crate) mod policies;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
