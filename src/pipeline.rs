@@ -149,7 +149,7 @@ impl Pipeline {
         police::settle(&self.core, &context.user, &operation, &standings, &outcome).await;
         match outcome {
             Ok(answer) => Ok(standings.onto(answer)),
-            Err(error) => Err(police::Refused { error, standings }),
+            Err(error) => Err(police::Refused::new(error, standings)),
         }
     }
 

@@ -40,19 +40,27 @@ impl Standings {
 /// An error, and where the user stood when it came.
 #[derive(Debug)]
 pub struct Refused {
-    pub error: Error,
-    pub standings: Standings,
+    error: Error,
+    standings: Option<Box<Standings>>,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { error, standings: Standings::default() }
+        Self { error, standings: None }
     }
 }
 
 impl Refused {
+    pub fn new(error: Error, standings: Standings) -> Self {
+        Self { error, standings: Some(Box::new(standings)) }
+    }
+
     pub fn into_answer(self, request_id: &str) -> Answer {
-        self.standings.onto(Answer::error(&self.error, request_id))
+        let answer = Answer::error(&self.error, request_id);
+        match self.standings {
+            Some(standings) => standings.onto(answer),
+            None => answer,
+        }
     }
 }
 
@@ -141,5 +149,5 @@ fn limited(code: Code, message: &'static str, exceeded: Exceeded) -> Refused {
     });
     let after = std::time::Duration::from_millis(exceeded.retry_after_ms);
     let error = Error::new(code, message).details(details).retry_after(Some(after));
-    Refused { error, standings: Standings { rate: Some(exceeded.standing), ..Standings::default() } }
+    Refused::new(error, Standings { rate: Some(exceeded.standing), ..Standings::default() })
 }

@@ -42,7 +42,9 @@ fn write(raw: &RawValue, run: Option<&Shown<'_>>, depth: usize, out: &mut Vec<u8
         out.push(b'{');
         let mut first = true;
         for (name, value) in members {
-            if REMOVED.contains(&name.as_ref()) || (RUN_IDS.contains(&name.as_ref()) && !names(value, run)) {
+            if REMOVED.contains(&name.as_ref())
+                || (RUN_IDS.contains(&name.as_ref()) && value.get() != "null" && !names(value, run))
+            {
                 continue;
             }
             if !std::mem::take(&mut first) {
@@ -79,11 +81,11 @@ fn write(raw: &RawValue, run: Option<&Shown<'_>>, depth: usize, out: &mut Vec<u8
     }
 }
 
-/// Whether `value` is the asked-for run's id, or nothing.
+/// Whether `value` is the asked-for run's id.
 fn names(value: &RawValue, run: Option<&Shown<'_>>) -> bool {
     let text = value.get();
     // An id has no character that JSON would escape.
-    text == "null" || run.is_some_and(|run| text.len() == run.id.len() + 2 && text[1..text.len() - 1] == *run.id)
+    run.is_some_and(|run| text.len() == run.id.len() + 2 && text[1..text.len() - 1] == *run.id)
 }
 
 #[cfg(test)]
@@ -104,8 +106,8 @@ mod tests {
     #[test]
     fn other_runs_and_sims_addresses_are_left_out() {
         assert_eq!(
-            rewritten(r#"{"data":[{"runId":"r2","x":1,"statusUrl":"http://sim"}],"executionId":null}"#),
-            r#"{"data":[{"x":1}],"executionId":null}"#
+            rewritten(r#"{"data":[{"runId":"r2","x":1,"statusUrl":"http://sim"}],"executionId":null,"paused":null}"#),
+            r#"{"data":[{"x":1}],"executionId":null,"paused":null}"#
         );
     }
 

@@ -1,5 +1,7 @@
 //! The API of older forks of the integration: `/api/flows`, `/api/runs`. It has no claims, no cancel and no resume.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -41,6 +43,25 @@ struct One {
     flow: Entry,
 }
 
+/// What a flow is called that brings no name.
+const UNTITLED: &str = "Untitled";
+
+/// The name in an export document: this API needs one, where the others take the document's.
+fn name_of(document: &RawValue) -> String {
+    #[derive(Deserialize)]
+    struct Export {
+        workflow: Option<Metadata>,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        name: Option<String>,
+    }
+    let text = serde_json::from_str::<String>(document.get());
+    let export = serde_json::from_str::<Export>(text.as_deref().unwrap_or(document.get()));
+    let name = export.ok().and_then(|export| export.workflow?.name);
+    name.unwrap_or_else(|| UNTITLED.to_owned())
+}
+
 impl Api for Flows {
     fn generation(&self) -> Generation {
         Generation::Flows
@@ -70,15 +91,18 @@ impl Api for Flows {
     fn create(&self, _: Option<&str>, draft: &Draft) -> Result<Call, Error> {
         #[derive(Serialize)]
         struct Create<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            name: Option<&'a str>,
+            name: Cow<'a, str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             description: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             workflow: Option<&'a RawValue>,
         }
         let body = Create {
-            name: draft.name.as_deref(),
+            name: match (&draft.name, &draft.document) {
+                (Some(name), _) => Cow::Borrowed(name),
+                (None, Some(document)) => Cow::Owned(name_of(document)),
+                (None, None) => Cow::Borrowed(UNTITLED),
+            },
             description: draft.description.as_deref(),
             workflow: draft.document.as_deref(),
         };
