@@ -75,7 +75,7 @@ class SimAdapter {
 
   async #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs, 1);
-    const plan = user && text(await this.bridge.planOf(user));
+    const plan = user ? text(await this.bridge.planOf(user)) : undefined;
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const request = {
