@@ -28,10 +28,14 @@ async function vitest(args) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`];
   const { code } = await run('node_modules/.bin/vitest', ['run', ...reporters, ...args]);
   const report = existsSync(REPORT) ? JSON.parse(readFileSync(REPORT, 'utf8')) : {};
-  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0 } = report;
+  const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0, testResults = [] } = report;
+  // A file that fails before its first test has no failed test; it counts as one.
+  const failedFiles = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
+  );
   add({
     passed: numPassedTests,
-    failed: code === 0 ? 0 : Math.max(numFailedTests, 1),
+    failed: code === 0 ? 0 : Math.max(numFailedTests + failedFiles.length, 1),
     skipped: numPendingTests + numTodoTests,
   });
 }
