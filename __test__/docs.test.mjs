@@ -43,6 +43,13 @@ test('README lists exactly the SIM_ settings that the sources read', () => {
   expect(settings.filter((name) => name.startsWith('SIM_')).sort()).toEqual([...new Set(sources)].sort());
 });
 
+test('README names each variable of other software that the adapter reads', () => {
+  const [list] = matches(read('express/bridge.js'), /SHARED_VARIABLES = \[(.*?)\]/gs);
+  const shared = matches(list, /'([A-Z_]+)'/g);
+  expect(shared.length).toBeGreaterThan(0);
+  expect(shared.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+});
+
 test("README's mount example answers a signed-in user and refuses everybody else", async () => {
   const emulator = await startEmulator();
   closers.push(() => emulator.close());
