@@ -41,6 +41,7 @@ pub struct Request<'a> {
     pub idempotency_key: Option<&'a str>,
     pub prefer: Option<&'a str>,
     pub traceparent: Option<&'a str>,
+    pub last_event_id: Option<&'a str>,
     /// The whole call's limit, when the caller set one.
     pub timeout: Option<Duration>,
     pub body: Bytes,
@@ -54,6 +55,8 @@ pub struct Terms {
     pub idempotency_key: Option<Key>,
     /// `Prefer: wait`.
     pub wait: Option<Duration>,
+    /// What the client of an event stream has seen.
+    pub last_event_id: Option<String>,
 }
 
 /// What is kept of a request.
@@ -74,7 +77,11 @@ impl Arrival {
         Ok(Self {
             call,
             route: Route::parse(request.method, request.url)?,
-            terms: Terms { idempotency_key: key(request.idempotency_key, core)?, wait },
+            terms: Terms {
+                idempotency_key: key(request.idempotency_key, core)?,
+                wait,
+                last_event_id: request.last_event_id.map(str::to_owned),
+            },
             request_id: request_id.to_owned(),
             mount: request.mount.to_owned(),
             traceparent: request.traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),

@@ -104,6 +104,17 @@ impl<'a> Fields<'a> {
         found.map(|(_, value)| *value)
     }
 
+    /// A list of at most `most` strings of at most `longest` bytes, none of them empty.
+    pub fn strings(&mut self, name: &str, most: usize, longest: usize) -> Option<Vec<String>> {
+        let value = self.take(name)?;
+        let list = serde_json::from_str::<Vec<String>>(value.get()).ok();
+        let valid = list.filter(|list| list.len() <= most && list.iter().all(|s| (1..=longest).contains(&s.len())));
+        if valid.is_none() {
+            self.fail(name, format!("must be a list of at most {most} non-empty strings"));
+        }
+        valid
+    }
+
     /// An object, kept as the bytes that came.
     pub fn object(&mut self, name: &str) -> Option<&'a RawValue> {
         let value = self.take(name)?;

@@ -10,7 +10,7 @@ use crate::flow::FlowList;
 use crate::host::{Host, Level};
 use crate::policy::{Clock, Event, Plans, Policy, PolicyConfig, Subject};
 use crate::proxy::rules::Rules;
-use crate::run::{Handles, Memory, Owner, RootKeys, RunIds};
+use crate::run::{Handles, Memory, Owner, RootKeys, RunIds, Watches};
 use crate::signing::SimUser;
 use crate::upstream::{Caller, Upstream};
 
@@ -23,6 +23,7 @@ pub struct Core {
     /// Whether run ids would differ in another process, so that a client's key could not be honoured there.
     pub keys_are_random: bool,
     pub idempotency: Memory,
+    pub watches: Watches,
     pub flow_list: FlowList,
     pub policy: Policy,
     pub rules: Rules,
@@ -30,6 +31,7 @@ pub struct Core {
 }
 
 /// One request, as the operations see it.
+#[derive(Clone)]
 pub struct Context {
     /// The number under which the host knows the request.
     pub call: u32,
@@ -103,6 +105,7 @@ impl Core {
             run_ids: RunIds::new(&roots).map_err(|error| problem("keys", error.to_string()))?,
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
+            watches: Watches::default(),
             flow_list: FlowList::default(),
             policy,
             rules,

@@ -18,10 +18,11 @@ use crate::arrival::Request;
 use crate::config::{Config, Problem};
 use crate::core::Core;
 use crate::error::{Code, Error};
-use crate::host::{Host, Level, Question};
+use crate::host::{Host, Level, Outlet, Question, Told};
 use crate::identity::Identities;
 use crate::outbox::{Event, Outbox};
 use crate::pipeline::{Admission, Pipeline};
+use crate::stream::Pipe;
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -59,8 +60,12 @@ impl Engine {
     pub fn start(config: Config, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, Vec<Problem>> {
         let failed = |message: String| vec![Problem { name: "adapter".to_owned(), message }];
         let outbox = Arc::new(Outbox::new(wake));
-        let questions =
-            Arc::new(Questions { outbox: Arc::clone(&outbox), next: AtomicU32::new(0), open: Mutex::default() });
+        let questions = Arc::new(Questions {
+            outbox: Arc::clone(&outbox),
+            next: AtomicU32::new(0),
+            open: Mutex::default(),
+            pipes: Arc::default(),
+        });
         let identities = Identities::new(config.jwt.as_ref())?;
         let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -116,9 +121,11 @@ impl Engine {
             let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
             let answer = outcome.unwrap_or_else(|_| {
                 shared.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
-                Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &id)
+                Some(Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &id))
             });
-            if shared.leave(call) {
+            if shared.leave(call)
+                && let Some(answer) = answer
+            {
                 shared.outbox.push(Event::Answer { call, answer });
             }
         });
@@ -132,6 +139,13 @@ impl Engine {
         if let Some(given_up) = given_up {
             given_up.task.abort();
             self.shared.left.notify_waiters();
+        }
+    }
+
+    /// The host has written `bytes` of the pieces that it took of an answer.
+    pub fn written(&self, call: u32, bytes: usize) {
+        if let Some(pipe) = self.shared.questions.pipes().get(&call) {
+            pipe.written(bytes);
         }
     }
 
@@ -201,11 +215,17 @@ struct Questions {
     outbox: Arc<Outbox>,
     next: AtomicU32,
     open: Mutex<HashMap<u32, oneshot::Sender<Option<Value>>>>,
+    /// Answers that come in pieces, by call.
+    pipes: Arc<Mutex<HashMap<u32, Arc<Pipe>>>>,
 }
 
 impl Questions {
     fn open(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Option<Value>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pipes(&self) -> MutexGuard<'_, HashMap<u32, Arc<Pipe>>> {
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,6 +241,21 @@ impl Host for Questions {
         }
         self.outbox.push(Event::Question { id, call, question: question.as_str(), about });
         answer
+    }
+
+    fn open(&self, call: u32, head: Answer) -> Outlet {
+        let pipe = Arc::new(Pipe::default());
+        self.pipes().insert(call, Arc::clone(&pipe));
+        self.outbox.push(Event::Head { call, head });
+        let (outbox, pipes) = (Arc::clone(&self.outbox), Arc::clone(&self.pipes));
+        let tell = move |told| match told {
+            Told::Waiting(pipe) => outbox.push(Event::Pieces { call, pipe }),
+            Told::Ended => {
+                pipes.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
+                outbox.push(Event::End { call });
+            }
+        };
+        Outlet::new(pipe, Box::new(tell))
     }
 
     fn log(&self, level: Level, event: &'static str, message: &str) {

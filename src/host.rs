@@ -1,11 +1,15 @@
 //! The host's side of a conversation: questions only it can answer, and lines for its log.
 //! It must not know how they travel.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::answer::Answer;
 use crate::error::{Code, Error};
+use crate::stream::Pipe;
 
 /// What only the host can decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +52,40 @@ pub trait Host: Send + Sync {
     /// Asks about the request `call`. `None` comes back when the host's function failed.
     fn ask(&self, call: u32, question: Question, about: Value) -> oneshot::Receiver<Option<Value>>;
 
+    /// Begins an answer to `call` that comes in pieces. `head` has no body.
+    fn open(&self, call: u32, head: Answer) -> Outlet;
+
     /// One log line: an event name, and what helps to understand it. Never a secret, a body or a host name.
     fn log(&self, level: Level, event: &'static str, message: &str);
+}
+
+/// Where the pieces of an answer go. The answer ends when this is dropped.
+pub struct Outlet {
+    pipe: Arc<Pipe>,
+    tell: Box<dyn Fn(Told) + Send + Sync>,
+}
+
+/// What the host is told of a stream.
+pub enum Told {
+    Waiting(Arc<Pipe>),
+    Ended,
+}
+
+impl Outlet {
+    pub fn new(pipe: Arc<Pipe>, tell: Box<dyn Fn(Told) + Send + Sync>) -> Self {
+        Self { pipe, tell }
+    }
+
+    /// Hands `bytes` over, waiting while the client is slow.
+    pub async fn write(&self, bytes: &[u8]) {
+        self.pipe.write(bytes, |pipe| (self.tell)(Told::Waiting(pipe))).await;
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        (self.tell)(Told::Ended);
+    }
 }
 
 /// Asks, and refuses when the host gives no answer of use by `deadline`: a broken gate is a closed one.

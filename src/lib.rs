@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod route;
 pub mod run;
 pub mod signing;
+pub mod stream;
 pub mod upstream;
 pub mod user;
 
@@ -60,6 +61,7 @@ pub struct NativeRequest {
     pub idempotency_key: Option<String>,
     pub prefer: Option<String>,
     pub traceparent: Option<String>,
+    pub last_event_id: Option<String>,
     pub timeout_ms: Option<u32>,
     /// The host stopped reading the body, because it is larger than [`Native::max_body_bytes`].
     pub too_large: Option<bool>,
@@ -117,6 +119,7 @@ impl Native {
             idempotency_key: request.idempotency_key.as_deref(),
             prefer: request.prefer.as_deref(),
             traceparent: request.traceparent.as_deref(),
+            last_event_id: request.last_event_id.as_deref(),
             timeout: request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms))),
             body,
             too_large: request.too_large.unwrap_or(false),
@@ -137,6 +140,12 @@ impl Native {
     #[napi]
     pub fn cancel(&self, call: u32) {
         self.engine.cancel(call);
+    }
+
+    /// `bytes` of the pieces that came of an answer are in the socket: more may come.
+    #[napi]
+    pub fn written(&self, call: u32, bytes: u32) {
+        self.engine.written(call, bytes as usize);
     }
 
     /// All answers, questions and log lines since the last time, packed: see `src/outbox.rs`.

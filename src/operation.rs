@@ -19,6 +19,7 @@ pub enum Operation {
     GetFlow(FlowId),
     RunFlow(RunRequest),
     RunStatus(RunRef),
+    WatchRun(RunRef, Option<String>),
     CancelRun(RunRef),
     ResumeRun(RunRef, ResumeRequest),
     /// Through `/proxy`, and none of the others.
@@ -37,6 +38,7 @@ impl Operation {
             Route::GetFlow(flow) => Operation::GetFlow(flow),
             Route::RunFlow(flow) => Operation::RunFlow(RunRequest::parse(flow, body, terms, &core.run_ids, owner)?),
             Route::RunStatus(handle) => Operation::RunStatus(open(&handle)?),
+            Route::RunEvents(handle) => Operation::WatchRun(open(&handle)?, terms.last_event_id.clone()),
             Route::CancelRun(handle) => Operation::CancelRun(open(&handle)?),
             Route::ResumeRun(handle) => Operation::ResumeRun(open(&handle)?, ResumeRequest::parse(body)?),
             Route::Proxy => proxy::request::read(body, terms, core, owner)?,
@@ -52,7 +54,7 @@ impl Operation {
             Operation::CreateFlow(request) if request.deploy => policy::Operation::FlowsDeploy,
             Operation::CreateFlow(_) => policy::Operation::FlowsCreate,
             Operation::RunFlow(_) => policy::Operation::FlowsRun,
-            Operation::RunStatus(_) => policy::Operation::RunsRead,
+            Operation::RunStatus(_) | Operation::WatchRun(..) => policy::Operation::RunsRead,
             Operation::CancelRun(_) => policy::Operation::RunsCancel,
             Operation::ResumeRun(..) => policy::Operation::RunsResume,
             Operation::Forward(forward) => forward.kind,
@@ -64,9 +66,10 @@ impl Operation {
         match self {
             Operation::GetFlow(flow) => Some(flow.as_str()),
             Operation::RunFlow(request) => Some(request.flow.as_str()),
-            Operation::RunStatus(run) | Operation::CancelRun(run) | Operation::ResumeRun(run, _) => {
-                Some(run.flow.as_str())
-            }
+            Operation::RunStatus(run)
+            | Operation::WatchRun(run, _)
+            | Operation::CancelRun(run)
+            | Operation::ResumeRun(run, _) => Some(run.flow.as_str()),
             Operation::Forward(forward) => forward.flow.as_ref().map(FlowId::as_str),
             Operation::Health | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
         }

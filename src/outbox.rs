@@ -2,17 +2,44 @@
 //! that it crosses the border once. `express/outbox.js` unpacks it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::stream::Pipe;
 
 /// One thing for the host.
 pub(crate) enum Event {
-    Answer { call: u32, answer: Answer },
-    Question { id: u32, call: u32, question: &'static str, about: Value },
-    Log { level: &'static str, event: &'static str, message: String },
+    Answer {
+        call: u32,
+        answer: Answer,
+    },
+    /// An answer that comes in pieces begins.
+    Head {
+        call: u32,
+        head: Answer,
+    },
+    /// Pieces of it wait.
+    Pieces {
+        call: u32,
+        pipe: Arc<Pipe>,
+    },
+    /// It has ended.
+    End {
+        call: u32,
+    },
+    Question {
+        id: u32,
+        call: u32,
+        question: &'static str,
+        about: Value,
+    },
+    Log {
+        level: &'static str,
+        event: &'static str,
+        message: String,
+    },
     Closed,
 }
 
@@ -61,8 +88,8 @@ fn size(event: &Event) -> usize {
             let headers: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
             17 + headers + answer.body.len()
         }
-        Event::Closed => 17,
-        Event::Question { .. } | Event::Log { .. } => 256,
+        Event::Closed | Event::End { .. } => 17,
+        Event::Question { .. } | Event::Log { .. } | Event::Head { .. } | Event::Pieces { .. } => 256,
     }
 }
 
@@ -76,18 +103,26 @@ fn record(packed: &mut Vec<u8>, kind: u8, numbers: [u32; 2], head: &[u8], body: 
     packed.extend_from_slice(body);
 }
 
+/// Names and values, one a line.
+fn headers(answer: &Answer) -> Vec<u8> {
+    let mut head = Vec::with_capacity(64);
+    for (name, value) in &answer.headers {
+        head.extend_from_slice(name.as_bytes());
+        head.push(b'\n');
+        head.extend_from_slice(value.as_bytes());
+        head.push(b'\n');
+    }
+    head
+}
+
 fn pack(packed: &mut Vec<u8>, event: &Event) {
     match event {
         Event::Answer { call, answer } => {
-            let mut head = Vec::with_capacity(64);
-            for (name, value) in &answer.headers {
-                head.extend_from_slice(name.as_bytes());
-                head.push(b'\n');
-                head.extend_from_slice(value.as_bytes());
-                head.push(b'\n');
-            }
-            record(packed, 1, [*call, u32::from(answer.status)], &head, &answer.body);
+            record(packed, 1, [*call, u32::from(answer.status)], &headers(answer), &answer.body);
         }
+        Event::Head { call, head } => record(packed, 5, [*call, u32::from(head.status)], &headers(head), &[]),
+        Event::Pieces { call, pipe } => record(packed, 6, [*call, 0], &[], &pipe.take()),
+        Event::End { call } => record(packed, 7, [*call, 0], &[], &[]),
         Event::Question { id, call, question, about } => {
             record(packed, 2, [*id, *call], question.as_bytes(), about.to_string().as_bytes());
         }
@@ -101,7 +136,6 @@ fn pack(packed: &mut Vec<u8>, event: &Event) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;

@@ -18,6 +18,7 @@ use crate::identity::{Identities, Identity};
 use crate::operation::Operation;
 use crate::police::{self, Standings};
 use crate::proxy::forward::forward;
+use crate::run::Mode;
 use crate::upstream::Caller;
 use crate::{flow, health, run};
 
@@ -60,14 +61,14 @@ struct Ready {
 }
 
 pub struct Pipeline {
-    core: Core,
+    core: Arc<Core>,
     identities: Identities,
     request_ids: RequestIds,
 }
 
 impl Pipeline {
     pub fn new(core: Core, identities: Identities) -> Self {
-        Self { core, identities, request_ids: RequestIds::new() }
+        Self { core: Arc::new(core), identities, request_ids: RequestIds::new() }
     }
 
     /// Begins to connect to what limits need. Must be called on the runtime.
@@ -122,16 +123,16 @@ impl Pipeline {
         Ok(Ready { context, operation, standings })
     }
 
-    /// Does what was admitted, and always answers.
-    pub async fn carry_out(self: Arc<Self>, work: Work) -> Answer {
+    /// Does what was admitted. `None`: the answer went out in pieces.
+    pub async fn carry_out(self: Arc<Self>, work: Work) -> Option<Answer> {
         let Work { request_id, task } = work;
         match self.try_carry_out(task).await {
             Ok(answer) => answer,
-            Err(refused) => refused.into_answer(&request_id),
+            Err(refused) => Some(refused.into_answer(&request_id)),
         }
     }
 
-    async fn try_carry_out(&self, task: Task) -> Result<Answer, police::Refused> {
+    async fn try_carry_out(&self, task: Task) -> Result<Option<Answer>, police::Refused> {
         let ready = match task {
             Task::Ready(ready) => ready,
             Task::Arrived(arrival, identity) => {
@@ -143,12 +144,12 @@ impl Pipeline {
         let Ready { context, operation, standings } = ready;
         let standings = police::shared(&self.core, &context.user, &operation, standings).await?;
         let outcome = match self.gate(&context, &operation).await {
-            Ok(()) => self.perform(&context, &operation).await,
+            Ok(()) => self.perform(&context, &operation, &standings).await,
             Err(error) => Err(error),
         };
         police::settle(&self.core, &context.user, &operation, &standings, &outcome).await;
         match outcome {
-            Ok(answer) => Ok(standings.onto(answer)),
+            Ok(answer) => Ok(answer.map(|answer| standings.onto(answer))),
             Err(error) => Err(police::Refused::new(error, standings)),
         }
     }
@@ -172,20 +173,32 @@ impl Pipeline {
         }
     }
 
-    async fn perform(&self, context: &Context, operation: &Operation) -> Result<Answer, Error> {
+    async fn perform(
+        &self,
+        context: &Context,
+        operation: &Operation,
+        standings: &Standings,
+    ) -> Result<Option<Answer>, Error> {
         let core = &self.core;
+        let head = || standings.onto(Answer::json(200, Vec::new(), &context.caller.request_id));
         let (status, body) = match operation {
             Operation::Health => health::health(core, context).await?,
             Operation::ListFlows(page) => (200, flow::list(core, context, page).await?),
             Operation::GetFlow(id) => (200, flow::get(core, context, id).await?),
             Operation::CreateFlow(request) => (201, flow::create(core, context, request).await?),
-            Operation::RunFlow(request) => return run::start(core, context, request).await,
-            Operation::Forward(call) => return forward(core, context, call).await,
+            Operation::RunFlow(request) if request.mode == Mode::Stream => {
+                return run::stream(core, context, request, head()).await.map(|()| None);
+            }
+            Operation::RunFlow(request) => return run::start(core, context, request).await.map(Some),
+            Operation::WatchRun(run, seen) => {
+                return run::watch(core, context, run, seen.as_deref(), head()).await.map(|()| None);
+            }
+            Operation::Forward(call) => return forward(core, context, call).await.map(Some),
             Operation::RunStatus(run) => (200, run::read(core, context, run).await?),
             Operation::CancelRun(run) => (200, run::cancel(core, context, run).await?),
             Operation::ResumeRun(run, request) => (200, run::resume(core, context, run, request).await?),
         };
-        Ok(Answer::json(status, body, &context.caller.request_id))
+        Ok(Some(Answer::json(status, body, &context.caller.request_id)))
     }
 
     /// Until when the host may say who asks.

@@ -104,7 +104,7 @@ pub async fn settle(
     user: &User,
     operation: &Operation,
     standings: &Standings,
-    outcome: &Result<Answer, Error>,
+    outcome: &Result<Option<Answer>, Error>,
 ) {
     let (Some(subject), Operation::RunFlow(request), Err(error)) = (user.subject(), operation, outcome) else { return };
     // An error with a handle tells of a run that may exist.

@@ -15,6 +15,7 @@ pub enum Route {
     RunFlow(FlowId),
     /// The handle is opaque here; whoever asks decides whether it opens.
     RunStatus(String),
+    RunEvents(String),
     CancelRun(String),
     ResumeRun(String),
     Proxy,
@@ -52,6 +53,7 @@ impl Route {
             ("GET", ["flows", id]) => flow_id(id).map(Route::GetFlow),
             ("POST", ["flows", id, "run"]) => flow_id(id).map(Route::RunFlow),
             ("GET", ["runs", handle, "status"]) => Ok(Route::RunStatus((*handle).to_owned())),
+            ("GET", ["runs", handle, "events"]) => Ok(Route::RunEvents((*handle).to_owned())),
             ("POST", ["runs", handle, "cancel"]) => Ok(Route::CancelRun((*handle).to_owned())),
             ("POST", ["runs", handle, "resume"]) => Ok(Route::ResumeRun((*handle).to_owned())),
             ("POST", ["proxy"]) => Ok(Route::Proxy),
@@ -126,6 +128,7 @@ mod tests {
             ("GET", "/flows/a%3Ab", Route::GetFlow(id.clone())),
             ("POST", "/flows/a:b/run?x", Route::RunFlow(id)),
             ("GET", "/runs/h/status", Route::RunStatus("h".into())),
+            ("GET", "/runs/h/events", Route::RunEvents("h".into())),
             ("POST", "/runs/h/cancel", Route::CancelRun("h".into())),
             ("POST", "/runs/h/resume", Route::ResumeRun("h".into())),
             ("POST", "/proxy", Route::Proxy),

@@ -199,7 +199,7 @@ fn jwt(r: &mut Reader<'_>) -> Option<JwtConfig> {
         r.problem("jwtSecret", "JWT_SECRET", "is required with auth: 'jwt'");
     }
     // A token names a user and nothing more: no role, no tenant, no ban.
-    let needs_user = ["plans", "gate", "canRunFlow", "planOf"].iter().any(|name| r.has(name, ""));
+    let needs_user = ["plans", "plansFile", "gate", "canRunFlow", "planOf"].iter().any(|name| r.has(name, ""));
     if !asks_resolve_user && (needs_user || r.env("SIM_PLANS_FILE").is_some()) {
         r.problem("resolveUser", "", "is required with auth: 'jwt' when plans, planOf, gate or canRunFlow are used");
     }

@@ -43,7 +43,7 @@ pub(super) fn full(core: &Core, context: &Context, reference: &RunRef, state: &R
     serde_json::to_vec(&Outer { run }).unwrap_or_default()
 }
 
-/// `{run: {id, status, statusUrl}}`: a run that goes on, and where to ask for it.
+/// `{run: {id, status, statusUrl, eventsUrl}}`: a run that goes on, and where to ask for it.
 pub(super) fn receipt(core: &Core, context: &Context, reference: &RunRef, status: Status) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -51,8 +51,10 @@ pub(super) fn receipt(core: &Core, context: &Context, reference: &RunRef, status
         id: String,
         status: Status,
         status_url: String,
+        events_url: String,
     }
     let id = core.handles.mint(&context.user.owner, reference);
     let status_url = format!("{}/runs/{id}/status", context.mount);
-    serde_json::to_vec(&Outer { run: Run { id, status, status_url } }).unwrap_or_default()
+    let events_url = format!("{}/runs/{id}/events", context.mount);
+    serde_json::to_vec(&Outer { run: Run { id, status, status_url, events_url } }).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
-//! Runs: handles, ids, starting, reading, steering.
+//! Runs: handles, ids, starting, reading, watching, steering.
 
+mod events;
 pub mod handle;
 pub mod id;
 mod idempotency;
@@ -9,6 +10,8 @@ pub mod owner;
 mod read;
 mod start;
 mod steer;
+mod stream;
+mod watch;
 
 pub use handle::{Handles, RunRef};
 pub use id::{FlowId, Generation, SimRunId};
@@ -18,3 +21,5 @@ pub use owner::Owner;
 pub use read::read;
 pub use start::{Mode, RunRequest, start};
 pub use steer::{ResumeRequest, cancel, resume};
+pub use stream::stream;
+pub use watch::{Watches, watch};

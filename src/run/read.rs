@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 
 use super::{RunRef, json};
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
-use crate::upstream::api::{self, RunState};
+use crate::upstream::api::{self, RunState, Status};
 
 /// `GET /runs/:runId/status`.
 pub async fn read(core: &Core, context: &Context, reference: &RunRef) -> Result<Vec<u8>, Error> {
@@ -20,7 +21,10 @@ pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) ->
     let api = api::of(reference.generation);
     let call = api.run(&reference.flow, &reference.run);
     let reply = core.upstream()?.send(&context.caller, &call).await?;
-    let state = api.read_run(&reply)?;
+    let mut state = api.read_run(&reply)?;
+    if state.status == Status::Paused && state.output.is_none() {
+        state.output = asked(core, context, reference, &state).await;
+    }
     if state.status.is_final()
         && let Some(subject) = context.user.subject()
     {
@@ -28,6 +32,15 @@ pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) ->
         core.policy.release(&subject, reference.run.as_str()).await;
     }
     Ok(state)
+}
+
+/// What a pause asks of a person. Without it the run can still be resumed, so a failure is no failure of the read.
+async fn asked(core: &Core, context: &Context, reference: &RunRef, state: &RunState) -> Option<Box<RawValue>> {
+    let api = api::of(reference.generation);
+    let pause = state.paused.as_ref()?.context_id.as_ref()?;
+    let call = api.pause(&reference.flow, &reference.run)?;
+    let reply = core.upstream().ok()?.send(&context.caller, &call).await.ok()?;
+    api.read_pause(&reply, pause)
 }
 
 /// Reads a run that certainly exists: Sim may need some seconds until it can be read. `None`: not within `deadline`.

@@ -16,10 +16,13 @@ use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error, FieldError, invalid};
 use crate::upstream::api::{Api, RunState, Start, Status};
-use crate::upstream::{Failure, Meaning};
+use crate::upstream::{Call, Failure, Meaning};
 
 /// How long a run that certainly exists may take until it can be read.
 const APPEARS_WITHIN: Duration = Duration::from_secs(5);
+/// Sim's own limit of `selectedOutputs`, and a length that no block's name reaches.
+const MAX_SELECTED: usize = 100;
+const MAX_SELECTED_LENGTH: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -27,6 +30,8 @@ pub enum Mode {
     Async,
     /// Answer when it has ended, or at the deadline.
     Sync,
+    /// Answer with its events as they come. A client that goes away stops the run.
+    Stream,
 }
 
 /// A run to start: the body `{input?, mode?, timeoutMs?}`, the headers' terms, and the id that claims it.
@@ -36,7 +41,9 @@ pub struct RunRequest {
     pub input: Box<RawValue>,
     /// The same for the same client, flow and `Idempotency-Key`.
     pub id: SimRunId,
-    mode: Mode,
+    pub mode: Mode,
+    /// Whose outputs a stream tells; none named: as Sim chooses.
+    pub selected_outputs: Vec<String>,
     timeout: Option<Duration>,
     /// `Prefer: wait`.
     wait: Option<Duration>,
@@ -49,10 +56,18 @@ impl RunRequest {
     pub fn parse(flow: FlowId, body: &[u8], terms: &Terms, ids: &RunIds, owner: &Owner) -> Result<Self, Error> {
         let mut fields = Fields::parse(body)?;
         let input = fields.object("input").map(ToOwned::to_owned);
-        let mode = fields.choice("mode", &[("async", Mode::Async), ("sync", Mode::Sync)]).unwrap_or(Mode::Async);
+        let mode = fields
+            .choice("mode", &[("async", Mode::Async), ("sync", Mode::Sync), ("stream", Mode::Stream)])
+            .unwrap_or(Mode::Async);
         let timeout = fields.integer("timeoutMs", 1..=600_000).map(Duration::from_millis);
+        let selected_outputs = fields.strings("selectedOutputs", MAX_SELECTED, MAX_SELECTED_LENGTH);
+        if selected_outputs.is_some() && mode != Mode::Stream {
+            fields.fail("selectedOutputs", "goes with mode 'stream' only");
+        }
         fields.finish()?;
-        Self::new(flow, input, mode, timeout, terms, ids, owner)
+        let mut request = Self::new(flow, input, mode, timeout, terms, ids, owner)?;
+        request.selected_outputs = selected_outputs.unwrap_or_default();
+        Ok(request)
     }
 
     /// Sim's own body to execute: v2 `{input?, async?}`, v1 (`bare`) the input itself. Always answered as `async`.
@@ -97,7 +112,17 @@ impl RunRequest {
         };
         let fingerprint = Fingerprint::of(input.get().as_bytes());
         let has_key = terms.idempotency_key.is_some();
-        Ok(Self { flow, input, id, mode, timeout, wait: terms.wait, has_key, fingerprint })
+        Ok(Self {
+            flow,
+            input,
+            id,
+            mode,
+            selected_outputs: Vec::new(),
+            timeout,
+            wait: terms.wait,
+            has_key,
+            fingerprint,
+        })
     }
 
     /// How long the answer is to wait for the run's end; `None`: not at all.
@@ -105,17 +130,18 @@ impl RunRequest {
         match self.mode {
             Mode::Sync => Some(self.timeout.unwrap_or(longest)),
             Mode::Async => self.wait,
+            Mode::Stream => None,
         }
     }
 }
 
 /// A run that exists.
-struct Started {
-    reference: RunRef,
+pub(super) struct Started {
+    pub(super) reference: RunRef,
     /// What is known of it so far.
-    state: RunState,
+    pub(super) state: RunState,
     /// Whether an earlier request with the client's key had started it.
-    replayed: bool,
+    pub(super) replayed: bool,
 }
 
 /// Starts the run, waits as asked, and answers 202 or 200.
@@ -147,26 +173,12 @@ pub async fn start(core: &Core, context: &Context, request: &RunRequest) -> Resu
 }
 
 /// Starts the run, or finds the one that this key started before.
-async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<Started, Error> {
+pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<Started, Error> {
     let upstream = core.upstream()?;
     let api = upstream.api(&context.caller).await?;
-    let (flow, run) = (&request.flow, &request.id);
-    let start = Start { flow, input: &request.input, run, longest_seconds: longest_seconds(core, context) };
-    let call = api.start(&start)?;
-    let mut first = false;
-    if request.has_key {
-        match core.idempotency.begin(run, request.fingerprint, StdInstant::now()) {
-            Seen::OtherRequest => {
-                let message = "the Idempotency-Key was used with another request";
-                return Err(Error::new(Code::IdempotencyMismatch, message));
-            }
-            Seen::Before(Some(earlier)) => return replay(core, context, api, flow, earlier).await,
-            Seen::Before(None) if !api.claims() => {
-                return Err(Error::conflict("in_progress", "a request with this Idempotency-Key is under way"));
-            }
-            Seen::New => first = true,
-            Seen::Before(None) => {}
-        }
+    let call = call(core, context, api, request)?;
+    if let Some(earlier) = recall(core, api, request)? {
+        return replay(core, context, api, &request.flow, earlier).await;
     }
     let outcome = match upstream.send(&context.caller, &call).await {
         Ok(reply) => api.read_started(&reply).map_err(Failure::unclear),
@@ -175,30 +187,65 @@ async fn begin(core: &Core, context: &Context, request: &RunRequest) -> Result<S
     match outcome {
         Ok(given) => {
             if !api.claims() {
-                core.idempotency.started(run, &given);
+                core.idempotency.started(&request.id, &given);
             }
-            let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: given };
+            let reference = RunRef { generation: api.generation(), flow: request.flow.clone(), run: given };
             Ok(Started { reference, state: RunState::bare(Status::Queued), replayed: false })
         }
-        Err(failure) if api.claims() && failure.meaning != Meaning::Plain => {
-            // On a first try the id was taken by an earlier request; on a later one most likely by our own first.
-            let earlier = failure.meaning == Meaning::RunIdTaken && failure.tries == 1;
-            let mut started = confirm(core, context, api, flow, run.clone()).await?;
-            started.replayed = earlier && request.has_key;
-            Ok(started)
-        }
-        Err(failure) if failure.unclear => {
-            let reference = RunRef { generation: api.generation(), flow: flow.clone(), run: run.clone() };
-            Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error })
-        }
-        Err(failure) => {
-            // A repetition that was refused says nothing of the request before it.
-            if first {
-                core.idempotency.forget(run);
-            }
-            Err(failure.error)
-        }
+        Err(failure) => explain(core, context, api, request, failure).await,
     }
+}
+
+/// The call that starts the run.
+pub(super) fn call(core: &Core, context: &Context, api: &dyn Api, request: &RunRequest) -> Result<Call, Error> {
+    api.start(&Start {
+        flow: &request.flow,
+        input: &request.input,
+        run: &request.id,
+        longest_seconds: longest_seconds(core, context),
+        stream: (request.mode == Mode::Stream).then_some(&request.selected_outputs),
+    })
+}
+
+/// Looks the client's key up. `Some`: the run it started, in a generation without claims.
+pub(super) fn recall(core: &Core, api: &dyn Api, request: &RunRequest) -> Result<Option<SimRunId>, Error> {
+    if !request.has_key {
+        return Ok(None);
+    }
+    match core.idempotency.begin(&request.id, request.fingerprint, StdInstant::now()) {
+        Seen::OtherRequest => {
+            Err(Error::new(Code::IdempotencyMismatch, "the Idempotency-Key was used with another request"))
+        }
+        Seen::Before(None) if !api.claims() => {
+            Err(Error::conflict("in_progress", "a request with this Idempotency-Key is under way"))
+        }
+        Seen::Before(earlier) => Ok(earlier),
+        Seen::New => Ok(None),
+    }
+}
+
+/// What a failed start means: the run exists all the same, it may, or it does not.
+pub(super) async fn explain(
+    core: &Core,
+    context: &Context,
+    api: &dyn Api,
+    request: &RunRequest,
+    failure: Failure,
+) -> Result<Started, Error> {
+    let (flow, run) = (request.flow.clone(), request.id.clone());
+    if api.claims() && failure.meaning != Meaning::Plain {
+        // On a first try the id was taken by an earlier request; on a later one most likely by our own first.
+        let earlier = failure.meaning == Meaning::RunIdTaken && failure.tries == 1;
+        let mut started = confirm(core, context, api, &flow, run).await?;
+        started.replayed = earlier && request.has_key;
+        return Ok(started);
+    }
+    if failure.unclear {
+        let reference = RunRef { generation: api.generation(), flow, run };
+        return Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error });
+    }
+    core.idempotency.forget(&run);
+    Err(failure.error)
 }
 
 /// The longest run of the user's plan.
@@ -228,7 +275,13 @@ async fn confirm(
 }
 
 /// A generation without claims: the run that this process started under the key.
-async fn replay(core: &Core, context: &Context, api: &dyn Api, flow: &FlowId, run: SimRunId) -> Result<Started, Error> {
+pub(super) async fn replay(
+    core: &Core,
+    context: &Context,
+    api: &dyn Api,
+    flow: &FlowId,
+    run: SimRunId,
+) -> Result<Started, Error> {
     let reference = RunRef { generation: api.generation(), flow: flow.clone(), run };
     let state = read::state(core, context, &reference).await?;
     Ok(Started { reference, state, replayed: true })

@@ -164,6 +164,8 @@ pub struct Start<'a> {
     pub run: &'a SimRunId,
     /// How long the run may take in Sim.
     pub longest_seconds: Option<u64>,
+    /// Answer with an event stream, of these blocks' outputs; none named: as Sim chooses.
+    pub stream: Option<&'a [String]>,
 }
 
 /// One generation of Sim's API: makes calls and reads answers.
@@ -185,6 +187,10 @@ pub trait Api: Sync {
     /// Whether a run id claims a start, so that sending it twice starts one run.
     fn claims(&self) -> bool;
     fn start(&self, start: &Start<'_>) -> Result<Call, Error>;
+    /// Where a pause tells what it asks for; `None`: nowhere.
+    fn pause(&self, flow: &FlowId, run: &SimRunId) -> Option<Call>;
+    /// The output of the pause `context`: `{data: {operation, inputFormat, responseStructure}}`.
+    fn read_pause(&self, reply: &Reply, context: &str) -> Option<Box<RawValue>>;
     /// The id of the run that was started.
     fn read_started(&self, reply: &Reply) -> Result<SimRunId, Error>;
     fn run(&self, flow: &FlowId, run: &SimRunId) -> Call;

@@ -148,6 +148,14 @@ impl Api for Flows {
         id(&reply.read::<Started>()?.run_id)
     }
 
+    fn pause(&self, _: &FlowId, _: &SimRunId) -> Option<Call> {
+        None
+    }
+
+    fn read_pause(&self, _: &Reply, _: &str) -> Option<Box<RawValue>> {
+        None
+    }
+
     fn run(&self, _: &FlowId, run: &SimRunId) -> Call {
         Call::get(format!("/api/runs/{run}"))
     }

@@ -10,6 +10,7 @@ mod flows;
 mod refusal;
 mod retry;
 mod sign;
+mod sse;
 pub mod urls;
 mod v1;
 mod v2;
@@ -54,6 +55,8 @@ struct Raw {
     json: bool,
     retry_after: Option<Duration>,
     body: Bytes,
+    /// The answer is an event stream; its body is still to come.
+    events: Option<reqwest::Response>,
 }
 
 /// Why a try brought no answer, and what that says about Sim.
@@ -106,20 +109,38 @@ impl Upstream {
 
     /// Sends `call`, again where that is safe, until an answer of use, a refusal, or the deadline.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
+        let raw = self.persist(caller, call, |raw| raw.json).await?;
+        Ok(Reply { status: raw.status, body: raw.body })
+    }
+
+    /// The same for a call that is answered with an event stream. Dropping the stream ends the call, and with it the run.
+    pub async fn open(&self, caller: &Caller, call: &Call) -> Result<EventStream, Failure> {
+        let mut raw = self.persist(caller, call, |raw| raw.events.is_some()).await?;
+        let response = raw.events.take().ok_or_else(|| Failure::unclear(Error::malformed()))?;
+        Ok(EventStream { response, frames: sse::Frames::default() })
+    }
+
+    async fn persist(&self, caller: &Caller, call: &Call, is_of_use: fn(&Raw) -> bool) -> Result<Raw, Failure> {
         let deadline = caller.deadline.min(Instant::now() + self.timeout);
         self.budget.earn();
         let mut tries = 1;
+        let mut earlier: Option<Failure> = None;
         loop {
             let mut failure = match self.attempt(caller, call, deadline).await {
-                Ok(raw) if (200..300).contains(&raw.status) && raw.json => {
-                    return Ok(Reply { status: raw.status, body: raw.body });
-                }
-                // What says 2xx but is no JSON was not Sim's doing; whether Sim acted nobody knows.
+                Ok(raw) if (200..300).contains(&raw.status) && is_of_use(&raw) => return Ok(raw),
+                // What says 2xx but is of another type was not Sim's doing; whether Sim acted nobody knows.
                 Ok(raw) if (200..300).contains(&raw.status) => Failure::unclear(Error::malformed()),
                 Ok(raw) => refusal::read(raw.status, &raw.body, raw.retry_after),
                 Err(failure) => failure,
             };
             failure.tries = tries;
+            if let Some(earlier) = earlier {
+                if failure.error.code == Code::CircuitOpen {
+                    return Err(earlier);
+                }
+                // What an earlier try may have done, a later one cannot have undone.
+                failure.unclear |= earlier.unclear;
+            }
             let transient = failure.error.code != Code::UpstreamBusy
                 && failure.error.code != Code::CircuitOpen
                 && failure.meaning == Meaning::Plain
@@ -138,6 +159,7 @@ impl Upstream {
                 return Err(failure);
             }
             tokio::time::sleep_until(wake).await;
+            earlier = Some(failure);
         }
     }
 
@@ -183,8 +205,12 @@ impl Upstream {
         let mut response = self.client.execute(request).await.map_err(|error| lost(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers();
-        let json = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        let is = |kind: &[u8]| headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind));
+        let (json, events) = (is(b"application/json"), is(b"text/event-stream"));
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        if events && status == 200 {
+            return Ok(Raw { status, json, retry_after, body: Bytes::new(), events: Some(response) });
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
             if body.len() + chunk.len() > self.max_answer {
@@ -194,7 +220,7 @@ impl Upstream {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Raw { status, json, retry_after, body: body.freeze() })
+        Ok(Raw { status, json, retry_after, body: body.freeze(), events: None })
     }
 
     fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
@@ -238,6 +264,25 @@ impl Upstream {
 /// A header value that HTTP cannot carry: something of the request was not checked where it came in.
 fn unsendable<E>(_: E) -> Error {
     Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
+}
+
+/// Sim's events of one call.
+pub struct EventStream {
+    response: reqwest::Response,
+    frames: sse::Frames,
+}
+
+impl EventStream {
+    /// The JSON of the next event; `None` when the stream has ended, whether it was meant to or not.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(data) = self.frames.next_data() {
+                return Some(data);
+            }
+            let chunk = self.response.chunk().await.ok()??;
+            self.frames.push(&chunk).ok()?;
+        }
+    }
 }
 
 /// Failures that another try may mend.

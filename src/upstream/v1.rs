@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::{
@@ -81,6 +81,28 @@ struct Resumed {
     error: Option<String>,
 }
 
+/// The input, and beside its keys the control keys of a stream.
+fn body(input: &RawValue, stream: Option<&[String]>) -> Vec<u8> {
+    let input = input.get().as_bytes();
+    let Some(selected) = stream else { return input.to_vec() };
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Control<'a> {
+        include_thinking: bool,
+        include_tool_calls: bool,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        selected_outputs: &'a [String],
+    }
+    let mut body = json(&Control { include_thinking: true, include_tool_calls: true, selected_outputs: selected });
+    let inner = input.strip_prefix(b"{").unwrap_or(input);
+    body.pop();
+    if !inner.trim_ascii_start().starts_with(b"}") {
+        body.push(b',');
+    }
+    body.extend_from_slice(inner);
+    body
+}
+
 fn run_error(message: String) -> RunError {
     RunError { message, code: None, block_id: None, block_name: None }
 }
@@ -151,10 +173,13 @@ impl Api for V1 {
             return Err(invalid(&taken));
         }
         let path = format!("/api/workflows/{}/execute", start.flow);
-        let mut call = Call::post(path, Some(start.input.get().as_bytes().to_vec()))
+        let mut call = Call::post(path, Some(body(start.input, start.stream)))
             .header("x-execution-id", start.run.as_str())
-            .header("x-execution-mode", "async")
             .repeatable();
+        call = match start.stream {
+            None => call.header("x-execution-mode", "async"),
+            Some(_) => call.header("x-stream-response", "true").header("x-sim-stream-protocol", "agent-events-v1"),
+        };
         if let Some(seconds) = start.longest_seconds {
             call = call.header("x-execution-timeout-seconds", seconds.to_string());
         }
@@ -163,6 +188,39 @@ impl Api for V1 {
 
     fn read_started(&self, reply: &Reply) -> Result<SimRunId, Error> {
         id(&reply.read::<Started>()?.execution_id)
+    }
+
+    fn pause(&self, flow: &FlowId, run: &SimRunId) -> Option<Call> {
+        Some(Call::get(format!("/api/workflows/{flow}/paused/{run}")))
+    }
+
+    fn read_pause(&self, reply: &Reply, context: &str) -> Option<Box<RawValue>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Paused {
+            pause_points: Vec<Point>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Point {
+            context_id: String,
+            response: Option<Response>,
+        }
+        #[derive(Deserialize)]
+        struct Response {
+            data: Option<Asked>,
+        }
+        // Only what a form needs: the rest of a pause is Sim's.
+        #[derive(Deserialize, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Asked {
+            operation: Option<Box<RawValue>>,
+            input_format: Option<Box<RawValue>>,
+            response_structure: Option<Box<RawValue>>,
+        }
+        let paused = reply.read::<Paused>().ok()?;
+        let point = paused.pause_points.into_iter().find(|point| point.context_id == context)?;
+        to_raw_value(&serde_json::json!({ "data": point.response?.data? })).ok()
     }
 
     fn run(&self, flow: &FlowId, run: &SimRunId) -> Call {

@@ -234,17 +234,48 @@ impl Api for V2 {
         #[serde(rename_all = "camelCase")]
         struct Execute<'a> {
             input: &'a RawValue,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
             r#async: bool,
+            #[serde(flatten)]
+            stream: Option<Stream<'a>>,
             #[serde(skip_serializing_if = "Option::is_none")]
             execution_timeout_seconds: Option<u64>,
         }
-        let body = Execute { input: start.input, r#async: true, execution_timeout_seconds: start.longest_seconds };
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stream<'a> {
+            stream: bool,
+            include_thinking: bool,
+            include_tool_calls: bool,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            selected_outputs: &'a [String],
+        }
+        let stream = start.stream.map(|selected_outputs| Stream {
+            stream: true,
+            include_thinking: true,
+            include_tool_calls: true,
+            selected_outputs,
+        });
+        let body = Execute {
+            input: start.input,
+            r#async: stream.is_none(),
+            stream,
+            execution_timeout_seconds: start.longest_seconds,
+        };
         let path = format!("/api/v2/workflows/{}/execute", start.flow);
         Ok(Call::post(path, Some(json(&body))).header("x-run-id", start.run.as_str()).repeatable())
     }
 
     fn read_started(&self, reply: &Reply) -> Result<SimRunId, Error> {
         id(&reply.read_data::<RunId>()?.run_id)
+    }
+
+    fn pause(&self, flow: &FlowId, run: &SimRunId) -> Option<Call> {
+        super::v1::V1.pause(flow, run)
+    }
+
+    fn read_pause(&self, reply: &Reply, context: &str) -> Option<Box<RawValue>> {
+        super::v1::V1.read_pause(reply, context)
     }
 
     fn run(&self, flow: &FlowId, run: &SimRunId) -> Call {

@@ -1,0 +1,231 @@
+//! `POST /flows/:id/run` with `mode: 'stream'`: Sim's own events as they come, under our names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::events::Events;
+use super::start::{RunRequest, Started, begin, call, explain, recall, replay};
+use super::watch::{HEARTBEAT, carry_on};
+use super::{RunRef, json, read};
+use crate::answer::Answer;
+use crate::body::members;
+use crate::core::{Context, Core};
+use crate::error::Error;
+use crate::upstream::EventStream;
+use crate::upstream::api::{RunError, RunState, Status};
+use crate::upstream::urls::without_resume_urls;
+
+/// How long the last event waits for what only the run's record tells: times, cost.
+const RECORD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Starts the run and tells what Sim tells of it: `run`, then `chunk`, `reset`, `thinking`, `tool` and `error`, then
+/// `final`. A run that was started before is told by its `status`.
+pub async fn stream(core: &Arc<Core>, context: &Context, request: &RunRequest, head: Answer) -> Result<(), Error> {
+    crate::flow::guard(core, context, &request.flow).await?;
+    let upstream = core.upstream()?;
+    let api = upstream.api(&context.caller).await?;
+    if !api.claims() {
+        // Such a generation has no streams.
+        let started = begin(core, context, request).await?;
+        follow(core, context, started, head).await;
+        return Ok(());
+    }
+    let call = call(core, context, api, request)?;
+    if let Some(earlier) = recall(core, api, request)? {
+        let started = replay(core, context, api, &request.flow, earlier).await?;
+        follow(core, context, started, head).await;
+        return Ok(());
+    }
+    match upstream.open(&context.caller, &call).await {
+        Ok(told) => {
+            let run = RunRef { generation: api.generation(), flow: request.flow.clone(), run: request.id.clone() };
+            relay(core, context, &run, told, head).await;
+        }
+        Err(failure) => {
+            let started = explain(core, context, api, request, failure).await?;
+            follow(core, context, started, head).await;
+        }
+    }
+    Ok(())
+}
+
+/// Tells of a run that goes on without us.
+async fn follow(core: &Arc<Core>, context: &Context, started: Started, head: Answer) {
+    let head = if started.replayed { head.header("idempotent-replayed", "true") } else { head };
+    let mut events = Events::open(core, context, head);
+    let run = started.reference;
+    events.send("run", &json::receipt(core, context, &run, started.state.status)).await;
+    if let Some(state) = carry_on(core, context, &run, &mut events).await {
+        events.send("final", &json::full(core, context, &run, &state)).await;
+    }
+}
+
+/// Hands Sim's events on until its stream ends. A client that goes away drops all this, and Sim stops the run.
+async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, mut told: EventStream, head: Answer) {
+    let mut events = Events::open(core, context, head);
+    events.send("run", &json::receipt(core, context, run, Status::Running)).await;
+    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ended = None;
+    loop {
+        let data = tokio::select! {
+            data = told.next() => data,
+            _ = heartbeat.tick() => {
+                events.heartbeat().await;
+                continue;
+            }
+        };
+        match data.as_deref().map(Frame::read) {
+            // `"[DONE]"`, or a stream that broke off.
+            None | Some(Frame::Done) => break,
+            Some(Frame::Event(name, data)) => events.send(name, &data).await,
+            Some(Frame::Ended(state)) => ended = Some(state),
+            Some(Frame::Unknown) => {}
+        }
+    }
+    let state = match ended {
+        Some(state) => Some(recorded(core, context, run, *state).await),
+        None => carry_on(core, context, run, &mut events).await,
+    };
+    if let Some(state) = state {
+        events.send("final", &json::full(core, context, run, &state)).await;
+    }
+}
+
+/// The run as recorded, if that is to be had soon; the stream's own word otherwise.
+async fn recorded(core: &Core, context: &Context, run: &RunRef, told: RunState) -> RunState {
+    let mut context = context.clone();
+    context.caller.deadline = Instant::now() + RECORD_WITHIN;
+    match timeout(RECORD_WITHIN, read::state(core, &context, run)).await {
+        Ok(Ok(mut state)) if state.status == told.status => {
+            // A stream of selected outputs knows better what was asked for.
+            state.output = told.output.or(state.output);
+            state
+        }
+        _ => told,
+    }
+}
+
+/// One of Sim's frames, as far as it concerns a client.
+enum Frame {
+    Event(&'static str, Vec<u8>),
+    Ended(Box<RunState>),
+    Done,
+    Unknown,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    event: Option<String>,
+    #[serde(borrow)]
+    block_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    chunk: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    error: Option<String>,
+}
+
+/// The data of `final`.
+#[derive(Deserialize)]
+struct Final {
+    success: Option<bool>,
+    status: Option<String>,
+    output: Option<Box<RawValue>>,
+    error: Option<String>,
+}
+
+impl Frame {
+    fn read(data: &[u8]) -> Self {
+        if matches!(data, b"[DONE]" | b"\"[DONE]\"") {
+            return Frame::Done;
+        }
+        let Ok(told) = serde_json::from_slice::<Told<'_>>(data) else { return Frame::Unknown };
+        match told.event.as_deref() {
+            None if told.chunk.is_some() => Frame::Event("chunk", data.to_vec()),
+            Some("chunk_reset") => Frame::Event("reset", without_event(data)),
+            Some("thinking") => Frame::Event("thinking", without_event(data)),
+            Some("tool") => Frame::Event("tool", without_event(data)),
+            Some("stream_error") => {
+                let block = told.block_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+                let event = json!({ "blockId": block, "message": told.error.unwrap_or_default() });
+                Frame::Event("error", event.to_string().into_bytes())
+            }
+            Some("final") => Frame::ended(told.data.and_then(|raw| serde_json::from_str(raw.get()).ok())),
+            Some("error") => Frame::ended(Some(Final { success: None, status: None, output: None, error: told.error })),
+            _ => Frame::Unknown,
+        }
+    }
+
+    fn ended(data: Option<Final>) -> Self {
+        let Some(data) = data else { return Frame::Unknown };
+        let told = data.status.as_deref().and_then(|word| Status::parse(word).ok());
+        let status = told.unwrap_or(if data.success == Some(true) { Status::Completed } else { Status::Failed });
+        let error = data.error.map(|message| RunError { message, code: None, block_id: None, block_name: None });
+        let output = data.output.map(without_resume_urls);
+        Frame::Ended(Box::new(RunState { output, error, ..RunState::bare(status) }))
+    }
+}
+
+/// The frame without Sim's own name for it.
+fn without_event(data: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    for (name, value) in members(data).unwrap_or_default() {
+        if name != "event" {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            out.extend_from_slice(serde_json::Value::from(name.as_ref()).to_string().as_bytes());
+            out.push(b':');
+            out.extend_from_slice(value.get().as_bytes());
+        }
+    }
+    out.push(b'}');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(data: &str) -> (&'static str, String) {
+        match Frame::read(data.as_bytes()) {
+            Frame::Event(name, data) => (name, String::from_utf8(data).unwrap()),
+            Frame::Ended(state) => ("ended", format!("{:?}", state.status)),
+            Frame::Done => ("done", String::new()),
+            Frame::Unknown => ("unknown", String::new()),
+        }
+    }
+
+    #[test]
+    fn each_frame_of_sims_has_its_event() {
+        let cases = [
+            (r#"{"blockId":"b","chunk":"hi"}"#, "chunk", r#"{"blockId":"b","chunk":"hi"}"#),
+            (r#"{"blockId":"b","event":"chunk_reset"}"#, "reset", r#"{"blockId":"b"}"#),
+            (r#"{"blockId":"b","event":"thinking","data":"x"}"#, "thinking", r#"{"blockId":"b","data":"x"}"#),
+            (
+                r#"{"blockId":"b","event":"tool","phase":"start","id":"1","name":"n"}"#,
+                "tool",
+                r#"{"blockId":"b","phase":"start","id":"1","name":"n"}"#,
+            ),
+            (r#"{"event":"stream_error","blockId":"b","error":"e"}"#, "error", r#"{"blockId":"b","message":"e"}"#),
+            (r#"{"event":"final","data":{"success":true,"output":{}}}"#, "ended", "Completed"),
+            (r#"{"event":"final","data":{"success":true,"output":{},"status":"paused"}}"#, "ended", "Paused"),
+            (r#"{"event":"final","data":{"success":false,"error":"e"}}"#, "ended", "Failed"),
+            (r#"{"event":"error","error":"e"}"#, "ended", "Failed"),
+            (r#""[DONE]""#, "done", ""),
+            ("[DONE]", "done", ""),
+            (r#"{"event":"new thing"}"#, "unknown", ""),
+            ("not json", "unknown", ""),
+        ];
+        for (data, name, expected) in cases {
+            assert_eq!(event(data), (name, expected.to_owned()), "{data}");
+        }
+    }
+}
