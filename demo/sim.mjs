@@ -26,7 +26,7 @@ async function emulated({ apiVersions, apiVersion, runMs }) {
 
 /** One Sim for the page. The emulator's runs take long enough to watch them. */
 export function simForPage() {
-  return configured() ? fromEnvironment() : emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 3000 });
+  return configured() ? fromEnvironment() : emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 1500 });
 }
 
 /** How to start each Sim of the tour: the configured one, or an emulator for each generation. */
