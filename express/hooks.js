@@ -4,6 +4,7 @@
 // It must not know how questions travel.
 
 const { SimError } = require('./error.js');
+const { describeUser, text } = require('./user.js');
 
 /** What each may be. */
 const FORMS = {
@@ -70,10 +71,12 @@ function answerers(options) {
     },
     async resolveUser(_user, claims) {
       const resolved = await options.resolveUser(claims);
-      if (resolved === null || resolved === undefined) return null;
-      const id = resolved.id ?? resolved._id;
-      const tenantId = resolved.tenantId ?? undefined;
-      return { ...resolved, id: String(id), tenantId: tenantId && String(tenantId), plan: await planOf(resolved) };
+      const { user: id, tenant: tenantId, role } = describeUser(resolved);
+      // Without an id it is nobody.
+      if (id === undefined) return null;
+      // A document of a database keeps its fields behind getters, which a copy would not have.
+      const fields = typeof resolved.toObject === 'function' ? resolved.toObject() : resolved;
+      return { ...fields, id, tenantId, role, plan: text(await planOf(resolved)) };
     },
   };
 }
