@@ -28,8 +28,11 @@ pub(super) fn build(config: &SimConfig) -> Result<reqwest::Client, String> {
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_SIZE);
-    if let Some(url) = &config.proxy.url {
-        let exceptions = config.proxy.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+    let exceptions = config.proxy.no_proxy.as_deref().unwrap_or_default();
+    // reqwest takes `*` for every name, but not for every address.
+    let everything = exceptions.split(',').any(|exception| exception.trim() == "*");
+    if let Some(url) = config.proxy.url.as_ref().filter(|_| !everything) {
+        let exceptions = reqwest::NoProxy::from_string(exceptions);
         let proxy = reqwest::Proxy::all(url.as_str()).map_err(|_| "the proxy URL cannot be used".to_owned())?;
         builder = builder.proxy(proxy.no_proxy(exceptions));
     }
