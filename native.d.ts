@@ -25,6 +25,8 @@ export declare class Native {
   get maxBodyBytes(): number
   /** Gives a request up; no answer comes. */
   cancel(call: number): void
+  /** `bytes` of the pieces that came of an answer are in the socket: more may come. */
+  written(call: number, bytes: number): void
   /** All answers, questions and log lines since the last time, packed: see `src/outbox.rs`. */
   drain(): Buffer
   /** The host's answer to a question, as JSON; nothing when its function failed. */
@@ -79,6 +81,7 @@ export interface NativeRequest {
   idempotencyKey?: string
   prefer?: string
   traceparent?: string
+  lastEventId?: string
   timeoutMs?: number
   /** The host stopped reading the body, because it is larger than [`Native::max_body_bytes`]. */
   tooLarge?: boolean

@@ -4,6 +4,7 @@
 
 const { Bridge } = require('./bridge.js');
 const { SimError } = require('./error.js');
+const { EventStream } = require('./events.js');
 const { readHead } = require('./head.js');
 const { describeUser, text } = require('./user.js');
 
@@ -45,7 +46,8 @@ class SimAdapter {
     return this.#call('GET', `/flows/${encodeURIComponent(flowId)}`, undefined, options);
   }
 
-  runFlow(flowId, { input, mode, timeoutMs, ...options } = {}) {
+  async runFlow(flowId, { input, mode, timeoutMs, ...options } = {}) {
+    if (mode === 'stream') throw new TypeError("mode 'stream' is streamRun()'s");
     // In `sync` mode the time-out is the wait for the run, and the answer says how far it came.
     const body = mode === 'sync' ? { input, mode, timeoutMs } : { input, mode };
     const limit = mode === 'sync' ? options : { timeoutMs, ...options };
@@ -64,6 +66,17 @@ class SimAdapter {
     return this.#call('POST', `/runs/${encodeURIComponent(runId)}/resume`, { input, contextId }, options);
   }
 
+  /** Starts a run and yields its events as they come. Whoever stops iterating stops the run. */
+  streamRun(flowId, { input, selectedOutputs, ...options } = {}) {
+    const body = { input, mode: 'stream', selectedOutputs };
+    return this.#stream('POST', `/flows/${encodeURIComponent(flowId)}/run`, body, options);
+  }
+
+  /** Yields a run's `status` on each change until it has ended. */
+  watchRun(runId, options) {
+    return this.#stream('GET', `/runs/${encodeURIComponent(runId)}/events`, undefined, options);
+  }
+
   proxy(request, options) {
     return this.#call('POST', '/proxy', request, options);
   }
@@ -73,53 +86,83 @@ class SimAdapter {
     return this.#await(this.bridge.close(drainMs));
   }
 
-  async #call(method, url, body, { signal, timeoutMs, idempotencyKey, requestId, user } = {}) {
+  async #request(method, url, { timeoutMs, idempotencyKey, lastEventId, requestId, user }) {
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs, 1);
-    const plan = user ? text(await this.bridge.planOf(user)) : undefined;
+    return {
+      method,
+      url,
+      mount: '',
+      host: user === undefined,
+      ...describeUser(user),
+      plan: user ? text(await this.bridge.planOf(user)) : undefined,
+      requestId: text(requestId),
+      idempotencyKey: text(idempotencyKey),
+      lastEventId: text(lastEventId),
+      timeoutMs,
+    };
+  }
+
+  async *#stream(method, url, body, { signal, user, ...options } = {}) {
+    const request = await this.#request(method, url, { user, ...options });
+    signal?.throwIfAborted();
+    const events = new EventStream(this.bridge, toError);
+    const json = body === undefined ? undefined : JSON.stringify(body);
+    events.call = this.bridge.submit(request, json, events, user);
+    const stop = () => events.fail(signal.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    const release = this.#hold();
+    try {
+      yield* events;
+    } finally {
+      release();
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  async #call(method, url, body, { signal, user, ...options } = {}) {
+    const request = await this.#request(method, url, { user, ...options });
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const request = {
-        method,
-        url,
-        mount: '',
-        host: user === undefined,
-        ...describeUser(user),
-        plan,
-        requestId: text(requestId),
-        idempotencyKey: text(idempotencyKey),
-        timeoutMs,
-      };
       const stop = () => {
         this.bridge.cancel(call);
         reject(signal.reason);
       };
       const receive = (status, head, bytes) => {
         signal?.removeEventListener('abort', stop);
-        settle(status, head, bytes, resolve, reject);
+        const json = JSON.parse(bytes.toString());
+        if (status < 400 || json?.error === undefined) resolve(json);
+        else reject(toError(status, head, bytes));
       };
       const json = body === undefined ? undefined : JSON.stringify(body);
-      const call = this.bridge.submit(request, json, receive, user);
+      const call = this.bridge.submit(request, json, { answer: receive }, user);
       if (call !== undefined) signal?.addEventListener('abort', stop, { once: true });
     });
     return this.#await(answer);
   }
 
-  /** Keeps the process alive while somebody waits; the addon itself does not. */
   async #await(promise) {
-    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_MS);
+    const release = this.#hold();
     try {
       return await promise;
     } finally {
-      if (--this.#awaited === 0) clearInterval(this.#keepAlive);
+      release();
     }
+  }
+
+  /** Keeps the process alive while somebody waits; the addon itself does not. */
+  #hold() {
+    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_MS);
+    return () => {
+      if (--this.#awaited === 0) clearInterval(this.#keepAlive);
+    };
   }
 }
 
-function settle(status, head, bytes, resolve, reject) {
-  const json = JSON.parse(bytes.toString());
-  if (status < 400 || json?.error === undefined) return resolve(json);
+/** The error in an answer. */
+function toError(status, head, bytes) {
+  const { error } = JSON.parse(bytes.toString());
   const retryAfter = readHead(head)['retry-after'];
-  reject(new SimError(json.error, status, { retryAfterMs: retryAfter && Number(retryAfter) * 1000 }));
+  return new SimError(error, status, { retryAfterMs: retryAfter && Number(retryAfter) * 1000 });
 }
 
 module.exports = { SimAdapter };

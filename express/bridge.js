@@ -5,7 +5,7 @@
 
 const { answerers, configurationError, plainOptions, planReader } = require('./hooks.js');
 const { Native } = require('./native.js');
-const { unpack, ANSWER, QUESTION, LOG, CLOSED } = require('./outbox.js');
+const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END } = require('./outbox.js');
 
 /** Variables that other software names. Ours all begin with SIM_. */
 const SHARED_VARIABLES = [
@@ -42,16 +42,19 @@ function readProblems(error) {
 }
 
 /**
- * @callback Receive
- * @param {number} status
- * @param {string} head header names and values, one a line
- * @param {Buffer} body
+ * Where an answer goes: `answer(status, head, body)` for a whole one; `open(status, head, giveUp)`,
+ * `piece(bytes, written)` and `end()` for one that comes in pieces. `head` is header names and values, one a line.
+ * @typedef {object} Sink
+ * @property {(status: number, head: string, body: Buffer) => void} answer
+ * @property {(status: number, head: string, giveUp: () => void) => void} [open]
+ * @property {(bytes: Buffer, written: (bytes: number) => void) => void} [piece]
+ * @property {() => void} [end]
  */
 class Bridge {
   #native;
   #logger;
   #answer;
-  /** @type {Map<number, { receive: Receive, user: unknown }>} */
+  /** @type {Map<number, { sink: Sink, user: unknown }>} */
   #pending = new Map();
   #onClosed;
   #closed;
@@ -76,20 +79,20 @@ class Bridge {
   }
 
   /**
-   * Hands a request over. `receive` is called once, perhaps before this returns; not at all after `cancel`.
+   * Hands a request over. `sink` gets the answer, perhaps before this returns; nothing after `cancel`.
    * @param {object} request as `NativeRequest` in native.d.ts
    * @param {string | Uint8Array | undefined} body
-   * @param {Receive} receive
+   * @param {Sink} sink
    * @param {unknown} user what the host's own callbacks are given
    * @returns {number | undefined} the number to cancel it by, while it is under way
    */
-  submit(request, body, receive, user) {
+  submit(request, body, sink, user) {
     const submitted = this.#native.submit(request, body);
     if (typeof submitted === 'number') {
-      this.#pending.set(submitted, { receive, user });
+      this.#pending.set(submitted, { sink, user });
       return submitted;
     }
-    unpack(submitted, (_kind, _call, status, head, bytes) => receive(status, head, bytes));
+    unpack(submitted, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
     return undefined;
   }
 
@@ -112,19 +115,26 @@ class Bridge {
 
   #drain() {
     unpack(this.#native.drain(), (kind, first, second, head, body) => {
-      if (kind === ANSWER) this.#deliver(first, second, head, body);
+      if (kind === ANSWER) this.#deliver(first, true, (sink) => sink.answer(second, head, body));
+      else if (kind === HEAD) this.#deliver(first, false, (sink) => sink.open(second, head, () => this.cancel(first)));
+      else if (kind === PIECE) this.#deliver(first, false, (sink) => sink.piece(body, (n) => this.#written(first, n)));
+      else if (kind === END) this.#deliver(first, true, (sink) => sink.end());
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(body.toString()));
       else if (kind === LOG) this.#log(JSON.parse(body.toString()));
       else if (kind === CLOSED) this.#onClosed?.();
     });
   }
 
-  #deliver(call, status, head, body) {
+  #written(call, bytes) {
+    if (this.#pending.has(call)) this.#native.written(call, bytes);
+  }
+
+  #deliver(call, last, hand) {
     const pending = this.#pending.get(call);
     if (pending === undefined) return;
-    this.#pending.delete(call);
+    if (last) this.#pending.delete(call);
     try {
-      pending.receive(status, head, body);
+      hand(pending.sink);
     } catch (error) {
       // A host that cannot take its answer must not keep the others from theirs.
       queueMicrotask(() => {

@@ -6,6 +6,9 @@ const ANSWER = 1;
 const QUESTION = 2;
 const LOG = 3;
 const CLOSED = 4;
+const HEAD = 5;
+const PIECE = 6;
+const END = 7;
 
 const HEADER_BYTES = 17;
 
@@ -28,4 +31,4 @@ function unpack(packed, visit) {
   }
 }
 
-module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED };
+module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END };

@@ -3,6 +3,7 @@
 // Express <-> pipeline: reads what the adapter needs from a request, writes what it answers. No policy in it.
 
 const { readBody } = require('./body.js');
+const { ResponseSink, tokenExpiry } = require('./response.js');
 const { describeUser, text } = require('./user.js');
 
 /** Every `Authorization` header: Node keeps the first of several and says nothing of the others. */
@@ -35,9 +36,10 @@ function createRouter(adapter) {
       idempotencyKey: headers['idempotency-key'],
       prefer: headers.prefer,
       traceparent: headers.traceparent,
+      lastEventId: headers['last-event-id'],
       tooLarge,
     };
-    const call = bridge.submit(request, body, (status, head, bytes) => send(res, status, head, bytes), user);
+    const call = bridge.submit(request, body, new ResponseSink(res, tokenExpiry(headers)), user);
     if (call !== undefined) res.on('close', () => bridge.cancel(call));
   }
 
@@ -53,17 +55,6 @@ function createRouter(adapter) {
       plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
     });
   };
-}
-
-function send(res, status, head, body) {
-  if (res.headersSent || res.destroyed) return;
-  res.statusCode = status;
-  res.setHeader('content-type', 'application/json; charset=utf-8');
-  res.setHeader('cache-control', 'no-store');
-  const lines = head.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) res.setHeader(lines[i], lines[i + 1]);
-  res.setHeader('content-length', body.length);
-  res.end(body);
 }
 
 module.exports = { createRouter };

@@ -263,7 +263,9 @@ impl Api for V2 {
             execution_timeout_seconds: start.longest_seconds,
         };
         let path = format!("/api/v2/workflows/{}/execute", start.flow);
-        Ok(Call::post(path, Some(json(&body))).header("x-run-id", start.run.as_str()).repeatable())
+        let call = Call::post(path, Some(json(&body))).header("x-run-id", start.run.as_str()).repeatable();
+        // Without it Sim refuses to tell of thoughts and tools.
+        Ok(if start.stream.is_some() { call.header("x-sim-stream-protocol", "agent-events-v1") } else { call })
     }
 
     fn read_started(&self, reply: &Reply) -> Result<SimRunId, Error> {

@@ -1,0 +1,101 @@
+'use strict';
+
+// Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
+
+/** A timer cannot run longer; a token that lasts longer ends its stream then, and the client comes back. */
+const LONGEST_MS = 0x7fffffff;
+
+class ResponseSink {
+  #res;
+  #waiting = 0;
+  #expiry;
+
+  /**
+   * @param {import('node:http').ServerResponse} res
+   * @param {number | undefined} expiresAt when the caller's token does, in milliseconds since 1970
+   */
+  constructor(res, expiresAt) {
+    this.#res = res;
+    this.expiresAt = expiresAt;
+  }
+
+  /** A whole answer. To a stream that is already open it is the end, for the reason in `body`. */
+  answer(status, head, body) {
+    const res = this.#res;
+    if (res.destroyed) return;
+    if (res.headersSent) return this.#last('error', body);
+    res.statusCode = status;
+    res.setHeader('content-type', 'application/json; charset=utf-8');
+    res.setHeader('cache-control', 'no-store');
+    this.#setHeaders(head);
+    res.setHeader('content-length', body.length);
+    res.end(body);
+  }
+
+  /** The head of a stream. `giveUp` ends it on the adapter's side. */
+  open(status, head, giveUp) {
+    const res = this.#res;
+    if (res.destroyed || res.headersSent) return;
+    res.statusCode = status;
+    this.#setHeaders(head);
+    res.flushHeaders();
+    if (this.expiresAt === undefined) return;
+    const expire = () => {
+      giveUp();
+      this.#last('reauth', '{}');
+    };
+    this.#expiry = setTimeout(expire, Math.min(Math.max(this.expiresAt - Date.now(), 0), LONGEST_MS));
+    res.once('close', () => clearTimeout(this.#expiry));
+  }
+
+  /** Bytes of a stream; `written` is told how many are on their way, so that as many more may come. */
+  piece(bytes, written) {
+    const res = this.#res;
+    if (res.destroyed || res.writableEnded) return;
+    const flowing = res.write(bytes);
+    // The compression middleware holds bytes back until it is told.
+    res.flush?.();
+    if (flowing && this.#waiting === 0) return written(bytes.length);
+    // One listener for a stream, however many pieces come until it drains.
+    if (this.#waiting === 0) {
+      res.once('drain', () => {
+        const bytesWaiting = this.#waiting;
+        this.#waiting = 0;
+        written(bytesWaiting);
+      });
+    }
+    this.#waiting += bytes.length;
+  }
+
+  end() {
+    clearTimeout(this.#expiry);
+    if (!this.#res.writableEnded) this.#res.end();
+  }
+
+  #last(event, data) {
+    clearTimeout(this.#expiry);
+    if (!this.#res.writableEnded) this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
+  }
+
+  #setHeaders(head) {
+    const lines = head.split('\n');
+    for (let i = 0; i + 1 < lines.length; i += 2) this.#res.setHeader(lines[i], lines[i + 1]);
+  }
+}
+
+/**
+ * When the bearer token of a request expires, in milliseconds since 1970. It is read, not verified: whoever let the
+ * request in did that, and all that hangs on it is how long this client's own stream stays open.
+ */
+function tokenExpiry({ authorization }) {
+  const payload = /^bearer +[^.\s]+\.([^.\s]+)\./i.exec(authorization ?? '')?.[1];
+  if (payload === undefined) return undefined;
+  try {
+    const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    return typeof exp === 'number' ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+module.exports = { ResponseSink, tokenExpiry };
