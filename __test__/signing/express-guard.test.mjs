@@ -11,7 +11,11 @@ const { SignatureError, signatureGuard, verifySignature } = require('../../expre
 
 const BODY = '{"input":{"message":"hi"}}';
 const JSON_TYPE = { contentType: 'application/json' };
-const keepBytes = { verify: (request, _response, bytes) => void (request.rawBody = bytes) };
+const keepBytes = {
+  verify: (request, _response, bytes) => {
+    request.rawBody = bytes;
+  },
+};
 
 let running;
 afterEach(() => running?.stop());
@@ -103,7 +107,12 @@ describe('the replay store', () => {
 
   test.each([
     ['rejects', async () => Promise.reject(new Error('away'))],
-    ['throws', () => { throw new Error('away'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('away');
+      },
+    ],
   ])('refuses when it %s', async (_, claim) => {
     const port = await start({ claim });
     expect((await sendSigned({ port, target: '/' })).text).toBe('true 503 replay_store_unavailable');
@@ -112,7 +121,10 @@ describe('the replay store', () => {
   test('is shared by all calls of a process when none is given', async () => {
     running = await serve((request, response) =>
       // New options for every call, as a caller may well write it.
-      verifySignature(request, { secrets: SECRET }).then(() => response.end('admitted'), ({ reason }) => response.end(reason)),
+      verifySignature(request, { secrets: SECRET }).then(
+        () => response.end('admitted'),
+        ({ reason }) => response.end(reason),
+      ),
     );
     const headers = signedHeaders({ port: running.port, target: '/' });
     const request = { port: running.port, target: '/', headers };

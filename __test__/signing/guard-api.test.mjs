@@ -5,7 +5,17 @@ import http from 'node:http';
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { OLDER_SECRET, reasonOf, SECRET, send, sendRaw, sendSigned, serve, signedHeaders, startGuard } from './support.mjs';
+import {
+  OLDER_SECRET,
+  reasonOf,
+  SECRET,
+  send,
+  sendRaw,
+  sendSigned,
+  serve,
+  signedHeaders,
+  startGuard,
+} from './support.mjs';
 
 const BODY = '{"input":{"message":"hi"}}';
 const EXECUTE = '/api/v2/workflows/wf/execute?a=1';
@@ -114,7 +124,12 @@ test.each([
 });
 
 test('a header to drop, named by a third party, is refused', async () => {
-  const answer = sendSigned({ port: guard.api, target: EXECUTE, runId: 'run-1', headers: { connection: 'close, x-run-id' } });
+  const answer = sendSigned({
+    port: guard.api,
+    target: EXECUTE,
+    runId: 'run-1',
+    headers: { connection: 'close, x-run-id' },
+  });
   expect(await refusal(answer)).toEqual([400, 'connection_header']);
   expect(seen).toEqual([]);
 });
@@ -134,15 +149,15 @@ test('an unsigned body is not waited for', async () => {
   expect(answer).toBe(401);
 });
 
-test.each([['announced', {}], ['in chunks', { 'transfer-encoding': 'chunked' }]])(
-  'a signed body of 11 MiB, %s, is refused',
-  async (_, extra) => {
-    const body = Buffer.alloc(11 * 1024 * 1024);
-    const headers = { ...signedHeaders({ port: guard.api, target: EXECUTE, body }), ...extra };
-    expect(await refusal(send({ port: guard.api, target: EXECUTE, headers, body }))).toEqual([413, 'payload_too_large']);
-    expect(seen).toEqual([]);
-  },
-);
+test.each([
+  ['announced', {}],
+  ['in chunks', { 'transfer-encoding': 'chunked' }],
+])('a signed body of 11 MiB, %s, is refused', async (_, extra) => {
+  const body = Buffer.alloc(11 * 1024 * 1024);
+  const headers = { ...signedHeaders({ port: guard.api, target: EXECUTE, body }), ...extra };
+  expect(await refusal(send({ port: guard.api, target: EXECUTE, headers, body }))).toEqual([413, 'payload_too_large']);
+  expect(seen).toEqual([]);
+});
 
 test.each(['api', 'editor'])('events pass the %s listener one by one', async (listener) => {
   let sim;

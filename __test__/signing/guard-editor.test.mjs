@@ -18,9 +18,21 @@ let seen;
 beforeAll(async () => {
   sim = await serve(async (request, response) => {
     let body = 0;
-    for await (const chunk of request) body += chunk.length;
+    try {
+      for await (const chunk of request) body += chunk.length;
+    } catch {
+      return; // What breaks off in the middle was not received.
+    }
     seen.push({ url: request.url, headers: request.headers, body });
-    response.writeHead(200, [['Set-Cookie', 'a=1'], ['Set-Cookie', 'b=2'], ['Connection', 'X-Hop'], ['X-Hop', '1']].flat());
+    response.writeHead(
+      200,
+      [
+        ['Set-Cookie', 'a=1'],
+        ['Set-Cookie', 'b=2'],
+        ['Connection', 'X-Hop'],
+        ['X-Hop', '1'],
+      ].flat(),
+    );
     response.end('sim');
   });
   sim.server.on('upgrade', (request, socket) => {
@@ -29,7 +41,9 @@ beforeAll(async () => {
       socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno');
       return;
     }
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Own: 1\r\n\r\nhello ');
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Own: 1\r\n\r\nhello ',
+    );
     socket.pipe(socket);
   });
   guard = await startGuard(sim.port);
@@ -74,7 +88,11 @@ test('cookies pass both ways, hop-by-hop headers and unproven user headers do no
   expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2']);
   expect(answer.headers).not.toHaveProperty('x-hop');
   const [{ headers: arrived }] = seen;
-  expect(arrived).toMatchObject({ cookie: 'session=1', 'x-forwarded-for': '192.0.2.1, 127.0.0.1', 'content-length': '0' });
+  expect(arrived).toMatchObject({
+    cookie: 'session=1',
+    'x-forwarded-for': '192.0.2.1, 127.0.0.1',
+    'content-length': '0',
+  });
   for (const name of ['te', 'x-sim-user', 'signature', 'signature-input']) expect(arrived).not.toHaveProperty(name);
 });
 
@@ -105,7 +123,10 @@ describe('a body of 11 MiB is refused', () => {
 describe('a WebSocket', () => {
   async function open(target, headers = {}, port = guard.editor) {
     const request = http.get({
-      host: '127.0.0.1', port, path: target, agent: false,
+      host: '127.0.0.1',
+      port,
+      path: target,
+      agent: false,
       headers: { connection: 'keep-alive, Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'a', ...headers },
     });
     const [kind, response, socket, head] = await Promise.race([

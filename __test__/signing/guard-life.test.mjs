@@ -22,8 +22,8 @@ const keep = (each) => {
 };
 
 function run(args, secret = SECRET) {
-  const env = { PATH: process.env.PATH, ...(secret === undefined ? {} : { SIM_SIGNING_SECRET: secret }) };
-  return spawnSync(process.execPath, [COMMAND, ...args], { env, encoding: 'utf8' });
+  const env = { PATH: process.env.PATH, ...(secret === null ? {} : { SIM_SIGNING_SECRET: secret }) };
+  return spawnSync(process.execPath, [COMMAND, ...args], { env, encoding: 'utf8', timeout: 10_000 });
 }
 
 test('while Sim is away both listeners answer 502, and pass again when it is back', async () => {
@@ -39,14 +39,23 @@ test('while Sim is away both listeners answer 502, and pass again when it is bac
     expect(answer.text).not.toContain(String(port));
   }
   const upgrade = http.get({
-    host: '127.0.0.1', port: guard.editor, agent: false, headers: { connection: 'Upgrade', upgrade: 'websocket' },
+    host: '127.0.0.1',
+    port: guard.editor,
+    agent: false,
+    headers: { connection: 'Upgrade', upgrade: 'websocket' },
   });
   const [declined] = await once(upgrade, 'response');
   declined.resume();
   expect(declined.statusCode).toBe(502);
 
   const back = http.createServer((_request, response) => response.end('back')).listen(port, '127.0.0.1');
-  keep({ stop: () => new Promise((resolve) => { back.close(resolve); back.closeAllConnections(); }) });
+  keep({
+    stop: () =>
+      new Promise((resolve) => {
+        back.close(resolve);
+        back.closeAllConnections();
+      }),
+  });
   await once(back, 'listening');
   expect((await send({ port: guard.editor, target: '/x' })).text).toBe('back');
 });
@@ -84,7 +93,10 @@ test.each(['SIGTERM', 'SIGINT'])('%s lets a request end, takes no other, and exi
   // Listeners close at once; a refused connection is how it shows.
   const refused = async () => {
     for (;;) {
-      const error = await send({ port: guard.editor, method: 'GET', target: '/api/v1' }).then(() => null, (failure) => failure);
+      const error = await send({ port: guard.editor, method: 'GET', target: '/api/v1' }).then(
+        () => null,
+        (failure) => failure,
+      );
       if (error) return error.code;
     }
   };
@@ -110,15 +122,16 @@ test.each([
   expect(stderr).not.toContain('upstream-secret');
 });
 
-test.each([['missing', undefined], ['short', 'short-secret'], ['short in second place', `${SECRET},short-secret`]])(
-  'a secret that is %s: exit code 2, and it is not shown',
-  (_, secret) => {
-    const { status, stderr } = run(['guard', ...UPSTREAM], secret);
-    expect(status).toBe(2);
-    expect(stderr).toContain('SIM_SIGNING_SECRET');
-    expect(stderr).not.toContain('short-secret');
-  },
-);
+test.each([
+  ['missing', null],
+  ['short', 'short-secret'],
+  ['short in second place', `${SECRET},short-secret`],
+])('a secret that is %s: exit code 2, and it is not shown', (_, secret) => {
+  const { status, stderr } = run(['guard', ...UPSTREAM], secret);
+  expect(status).toBe(2);
+  expect(stderr).toContain('SIM_SIGNING_SECRET');
+  expect(stderr).not.toContain('short-secret');
+});
 
 test('a port that is taken: exit code 1', async () => {
   const taken = keep(await serve(() => {}));

@@ -12,7 +12,16 @@ const require = createRequire(import.meta.url);
 const { verifySignature } = require('../../express/guard.js');
 
 const BODY = '{"input":{"message":"grüße"}}';
-const FIELDS = ['@method', '@authority', '@path', '@query', 'content-digest', 'x-request-id', 'x-sim-user', 'content-type'];
+const FIELDS = [
+  '@method',
+  '@authority',
+  '@path',
+  '@query',
+  'content-digest',
+  'x-request-id',
+  'x-sim-user',
+  'content-type',
+];
 const keyidOf = (headers) => /keyid="([^"]+)"/.exec(headers['signature-input'])[1];
 const bytes = Buffer.from(SECRET);
 
@@ -32,7 +41,13 @@ function theirMessage(headers, target) {
 test.each(['/api/v2/workflows/wf/execute', '/a?b=2&a=1', '/a?', '/%C3%BC?x=%20'])(
   'a request for %s that is signed here verifies there',
   async (target) => {
-    const headers = signedHeaders({ port: here.port, target, body: BODY, contentType: 'application/json', runId: 'run-1' });
+    const headers = signedHeaders({
+      port: here.port,
+      target,
+      body: BODY,
+      contentType: 'application/json',
+      runId: 'run-1',
+    });
     const keyLookup = async ({ keyid }) =>
       keyid === keyidOf(headers)
         ? { id: keyid, algs: ['hmac-sha256'], verify: createVerifier(bytes, 'hmac-sha256') }
@@ -50,7 +65,12 @@ test.each(['/api/v2/workflows/wf/execute', '/a?b=2&a=1', '/a?', '/%C3%BC?x=%20']
   },
 );
 
-async function signedThere({ target, fields = FIELDS, params = ['created', 'expires', 'nonce', 'keyid', 'alg'], seconds = 60 }) {
+async function signedThere({
+  target,
+  fields = FIELDS,
+  params = ['created', 'expires', 'nonce', 'keyid', 'alg'],
+  seconds = 60,
+}) {
   const ours = signedHeaders({ port: here.port, target });
   const headers = {
     'content-type': 'application/json',
@@ -61,7 +81,10 @@ async function signedThere({ target, fields = FIELDS, params = ['created', 'expi
   const now = Date.now();
   const paramValues = { created: new Date(now), expires: new Date(now + seconds * 1000), nonce: randomUUID() };
   const key = createSigner(bytes, 'hmac-sha256', keyidOf(ours));
-  const message = await httpbis.signMessage({ key, name: 'theirs', fields, params, paramValues }, theirMessage(headers, target));
+  const message = await httpbis.signMessage(
+    { key, name: 'theirs', fields, params, paramValues },
+    theirMessage(headers, target),
+  );
   // It writes its headers under their usual names in capitals.
   return Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

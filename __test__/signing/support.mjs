@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
-import net from 'node:net';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -95,11 +95,14 @@ export function send({ port, method = 'POST', target, headers = {}, body }) {
   return new Promise((resolve, reject) => {
     const request = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent: false });
     request.on('error', reject);
-    request.on('response', async (response) => {
+    request.on('response', (response) => {
       let text = '';
       response.setEncoding('utf8');
-      for await (const chunk of response) text += chunk;
-      resolve({ status: response.statusCode, headers: response.headers, text });
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
     });
     if (typeof body === 'function') body(request);
     else request.end(body);
