@@ -113,3 +113,15 @@ test.each([
   const { text } = await send({ port: here.port, target: '/a', headers, body: BODY });
   expect(JSON.parse(text)).toEqual({ reason });
 });
+
+test('the vector of RFC 9421 appendix B.2.5 is refused here, for what it does not cover', async () => {
+  const headers = {
+    host: 'example.com',
+    date: 'Tue, 20 Apr 2021 02:07:55 GMT',
+    'content-type': 'application/json',
+    'signature-input': 'sig-b25=("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"',
+    signature: 'sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:',
+  };
+  const request = { port: here.port, target: '/foo?param=Value&Pet=dog', headers, body: '{"hello": "world"}' };
+  expect(JSON.parse((await send(request)).text)).toEqual({ reason: 'component_missing' });
+});
