@@ -123,6 +123,7 @@ function forwardUpgrade(upstream, { request, socket, head, drop, refuse, answere
     line.write(head);
     line.on('error', () => line.destroy());
     line.on('close', () => socket.destroy());
+    // From here on `outgoing` no longer has the line: destroying it does nothing.
     socket.on('close', () => line.destroy());
     line.pipe(socket).pipe(line);
   });

@@ -122,7 +122,6 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
     let reason;
     response.on('close', () => {
       finish(response.headersSent ? response.statusCode : 499, reason);
-      if (closing) server.closeIdleConnections();
     });
     const refuse = (status, why, body = refusalOf(why)) => {
       reason = why;
@@ -173,7 +172,6 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
       new Promise((resolve) => {
         closing = true;
         server.close(resolve);
-        server.closeIdleConnections();
         // A WebSocket has no end to wait for: its client connects again elsewhere.
         for (const socket of lines) socket.destroy();
       }),

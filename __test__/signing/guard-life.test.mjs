@@ -106,6 +106,21 @@ test.each(['SIGTERM', 'SIGINT'])('%s lets a request end, takes no other, and exi
   expect(guard.child.exitCode ?? (await once(guard.child, 'exit'))[0]).toBe(0);
 });
 
+test('an open WebSocket does not keep it from ending', async () => {
+  const sim = keep(await serve(() => {}));
+  sim.server.on('upgrade', (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.pipe(socket);
+  });
+  const guard = keep(await startGuard(sim.port));
+  const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+  const request = http.get({ host: '127.0.0.1', port: guard.editor, agent: false, headers });
+  const [, socket] = await once(request, 'upgrade');
+  const ended = once(socket.resume(), 'close');
+  expect(await guard.stop()).toBe(0);
+  await ended;
+});
+
 test.each([
   ['no upstream', ['guard']],
   ['an upstream with a path', ['guard', '--upstream', 'http://sim/base']],
@@ -135,7 +150,16 @@ test.each([
 
 test('a port that is taken: exit code 1', async () => {
   const taken = keep(await serve(() => {}));
-  const { status, stderr } = run(['guard', ...UPSTREAM, '--host', '127.0.0.1', '--api-port', String(taken.port)]);
+  const { status, stderr } = run([
+    'guard',
+    ...UPSTREAM,
+    '--host',
+    '127.0.0.1',
+    '--api-port',
+    '0',
+    '--editor-port',
+    String(taken.port),
+  ]);
   expect(status).toBe(1);
   expect(stderr).toContain('EADDRINUSE');
 });

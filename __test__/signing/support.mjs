@@ -91,9 +91,9 @@ export function signedHeaders({ port, method = 'POST', target, body = '', secret
 }
 
 /** One request on a connection of its own; resolves to status, headers and text. `body` may be a function that writes. */
-export function send({ port, method = 'POST', target, headers = {}, body }) {
+export function send({ port, method = 'POST', target, headers = {}, body, agent = false }) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent: false });
+    const request = http.request({ host: '127.0.0.1', port, method, path: target, headers, agent });
     request.on('error', reject);
     request.on('response', (response) => {
       let text = '';
