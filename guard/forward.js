@@ -11,6 +11,8 @@ const { endToEnd, forwardedFor } = require('./headers.js');
 
 // Node's servers close an idle connection after 5 s; a shorter life here keeps requests off a dying one.
 const IDLE_CONNECTION_MS = 4_000;
+// Without a length, Node would send these with an empty chunked body.
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 const FRAMING = ['content-length', 'expect', 'x-forwarded-for'];
 
 /** The way to Sim. `timeoutMs` is the longest silence that is waited out. */
@@ -35,7 +37,7 @@ function upstreamTo(url, timeoutMs) {
  * `refuse(status, reason)` answers for what cannot be forwarded, as long as nothing was answered.
  */
 function forward(upstream, { request, response, drop, body, maxBodyBytes, refuse }) {
-  const headers = endToEnd(request.rawHeaders, new Set([...drop, ...FRAMING]));
+  const headers = endToEnd(request, [...drop, ...FRAMING]);
   headers.push(...forwardedFor(request), ...framing(request, body));
   const outgoing = upstream.open(request, headers);
   let cause = null;
@@ -53,7 +55,7 @@ function forward(upstream, { request, response, drop, body, maxBodyBytes, refuse
   // What went wrong is told by `close`, which always follows.
   outgoing.on('error', () => {});
   outgoing.on('response', (incoming) => {
-    response.writeHead(incoming.statusCode, incoming.statusMessage, endToEnd(incoming.rawHeaders));
+    response.writeHead(incoming.statusCode, incoming.statusMessage, endToEnd(incoming));
     response.flushHeaders();
     pipeline(incoming, response, () => {});
   });
@@ -75,10 +77,11 @@ function forward(upstream, { request, response, drop, body, maxBodyBytes, refuse
 
 /** The headers that say how long the body is: as received, never both. */
 function framing(request, body) {
-  if (body !== undefined) return hasBody(request) ? ['Content-Length', String(body.length)] : [];
+  if (body !== undefined && hasBody(request)) return ['Content-Length', String(body.length)];
   if (request.headers['transfer-encoding'] !== undefined) return ['Transfer-Encoding', 'chunked'];
   const length = request.headers['content-length'];
-  return length === undefined ? [] : ['Content-Length', length];
+  if (length !== undefined) return ['Content-Length', length];
+  return METHODS_WITH_BODY.has(request.method) ? ['Content-Length', '0'] : [];
 }
 
 /** Lets `limit` bytes through; at the first byte more it calls `exceeded` and passes nothing on. */
@@ -93,9 +96,9 @@ function limited(limit, exceeded) {
   });
 }
 
-/** Forwards a WebSocket handshake and then the bytes of both directions. Returns a function that cuts the line. */
+/** Forwards a WebSocket handshake and then the bytes of both directions. */
 function forwardUpgrade(upstream, { request, socket, head, drop, refuse, answered }) {
-  const headers = endToEnd(request.rawHeaders, new Set([...drop, ...FRAMING]));
+  const headers = endToEnd(request, [...drop, ...FRAMING]);
   headers.push(...forwardedFor(request), 'Connection', 'Upgrade', 'Upgrade', 'websocket');
   const outgoing = upstream.open(request, headers, { agent: false });
   let open = false;
@@ -120,10 +123,11 @@ function forwardUpgrade(upstream, { request, socket, head, drop, refuse, answere
     socket.write(headOf(incoming, ['Connection', 'Upgrade', 'Upgrade', 'websocket']));
     socket.write(first);
     line.write(head);
-    pipeline(line, socket, line, () => {
-      line.destroy();
-      socket.destroy();
-    });
+    line.on('error', () => line.destroy());
+    line.on('close', () => socket.destroy());
+    // From here on `outgoing` no longer has the line: destroying it does nothing.
+    socket.on('close', () => line.destroy());
+    line.pipe(socket).pipe(line);
   });
   socket.on('close', () => outgoing.destroy());
   outgoing.end();
@@ -132,7 +136,7 @@ function forwardUpgrade(upstream, { request, socket, head, drop, refuse, answere
 /** The head of an answer, as text, for a socket that no longer belongs to an HTTP server. */
 function headOf(incoming, extra) {
   const lines = [`HTTP/1.1 ${incoming.statusCode} ${incoming.statusMessage}`];
-  const headers = [...endToEnd(incoming.rawHeaders), ...extra];
+  const headers = [...endToEnd(incoming), ...extra];
   for (let index = 0; index < headers.length; index += 2) lines.push(`${headers[index]}: ${headers[index + 1]}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

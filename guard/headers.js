@@ -17,13 +17,21 @@ const HOP_BY_HOP = new Set([
 ]);
 
 /** The header lines that go on to the other side, as a flat list, without those named in `drop` (lower case). */
-function endToEnd(rawHeaders, drop = new Set()) {
+function endToEnd({ rawHeaders, headers }, drop = []) {
+  const dropped = new Set([...drop, ...namedByConnection(headers)]);
   const kept = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index].toLowerCase();
-    if (!HOP_BY_HOP.has(name) && !drop.has(name)) kept.push(rawHeaders[index], rawHeaders[index + 1]);
+    if (!HOP_BY_HOP.has(name) && !dropped.has(name)) kept.push(rawHeaders[index], rawHeaders[index + 1]);
   }
   return kept;
+}
+
+function namedByConnection({ connection = '' }) {
+  return connection
+    .toLowerCase()
+    .split(',')
+    .map((word) => word.trim());
 }
 
 /**
@@ -31,10 +39,8 @@ function endToEnd(rawHeaders, drop = new Set()) {
  * a third party take off a header that the signature covers, so that anything but the usual words is refused.
  */
 function headRefusal(request) {
-  const named = (request.headers.connection ?? '').toLowerCase().split(',');
-  const usual = named
-    .map((word) => word.trim())
-    .every((word) => word === '' || word === 'close' || HOP_BY_HOP.has(word));
+  const words = namedByConnection(request.headers);
+  const usual = words.every((word) => word === '' || word === 'close' || HOP_BY_HOP.has(word));
   if (!usual) return { status: 400, reason: 'connection_header' };
   const hosts = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
   return hosts.length === 1 ? null : { status: 400, reason: 'host_header' };

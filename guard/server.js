@@ -3,6 +3,7 @@
 // The two listeners of `sim-adapter guard`: who may pass, and what is taken off on the way.
 
 const http = require('node:http');
+const { finished } = require('node:stream');
 
 const { SignatureError, refusalBody, verifySignature } = require('../express/guard.js');
 const { editorRefusal } = require('./editor-path.js');
@@ -83,20 +84,25 @@ async function startGuard({
     },
   });
 
-  await Promise.all([api.listen(apiPort, host), editor.listen(editorPort, host)]);
+  /** Takes no more requests, lets those under way end for a while, then cuts them. */
+  async function close() {
+    const cut = setTimeout(() => {
+      api.cut();
+      editor.cut();
+    }, GRACE_MS);
+    await Promise.all([api.close(), editor.close()]);
+    clearTimeout(cut);
+    upstream.close();
+  }
 
-  return {
-    /** Takes no more requests, lets those under way end for a while, then cuts them. */
-    async close() {
-      const cut = setTimeout(() => {
-        api.cut();
-        editor.cut();
-      }, GRACE_MS);
-      await Promise.all([api.close(), editor.close()]);
-      clearTimeout(cut);
-      upstream.close();
-    },
-  };
+  try {
+    await api.listen(apiPort, host);
+    await editor.listen(editorPort, host);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
 }
 
 function browserRefusal(request) {
@@ -118,7 +124,6 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
     let reason;
     response.on('close', () => {
       finish(response.headersSent ? response.statusCode : 499, reason);
-      if (closing) server.closeIdleConnections();
     });
     const refuse = (status, why, body = refusalOf(why)) => {
       reason = why;
@@ -169,7 +174,6 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
       new Promise((resolve) => {
         closing = true;
         server.close(resolve);
-        server.closeIdleConnections();
         // A WebSocket has no end to wait for: its client connects again elsewhere.
         for (const socket of lines) socket.destroy();
       }),
@@ -184,15 +188,17 @@ function tooLarge(request, limit) {
 function answer(request, response, status, body) {
   if (response.headersSent || response.destroyed) return;
   const bytes = Buffer.from(JSON.stringify(body));
-  // What is left of the body is read and thrown away: a connection closed on a sender may take the answer with it.
-  request.unpipe();
-  request.resume();
   response.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': bytes.length,
     'Cache-Control': 'no-store',
   });
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  response.write(bytes);
+  // The answer is out; what is left of the body is thrown away before the end, since a connection that is closed on a
+  // sender may take the answer with it. Node's request time-out bounds the wait.
+  request.unpipe();
+  request.resume();
+  finished(request, () => response.end());
 }
 
 function refusalText(status, body) {

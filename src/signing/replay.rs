@@ -40,7 +40,7 @@ struct Seen {
 }
 
 impl ReplayMemory {
-    /// Room for this many entries; memory is taken as they come, about 60 bytes each.
+    /// Room for this many entries; memory is taken as they come, about 64 bytes each.
     pub fn new(capacity: usize) -> Self {
         Self { capacity, seen: Mutex::default() }
     }
