@@ -4,6 +4,7 @@
 
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
+const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
 const { createRouter } = require('./express/router.js');
 
 let shared;
@@ -26,4 +27,16 @@ function simRouter(options) {
   return createRouter(adapter ?? new SimAdapter(rest));
 }
 
-module.exports = { health, createFlow, runFlow, runStatus, proxy, simRouter, SimAdapter, SimError };
+module.exports = {
+  health,
+  createFlow,
+  runFlow,
+  runStatus,
+  proxy,
+  simRouter,
+  SimAdapter,
+  SimError,
+  verifySignature,
+  signatureGuard,
+  SignatureError,
+};
