@@ -130,7 +130,9 @@ fn conflict_reason(said: &Said) -> &'static str {
     let text = said.text.to_ascii_lowercase();
     match () {
         () if text.contains("resume") || text.contains("paused") => "already_resumed",
-        () if text.contains("completed") || text.contains("cancel") || text.contains("finished") => "already_finished",
+        () if ["completed", "cancel", "finished", "already failed"].iter().any(|word| text.contains(word)) => {
+            "already_finished"
+        }
         () if text.contains("lock") => "locked",
         () => "state",
     }

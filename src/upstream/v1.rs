@@ -73,12 +73,21 @@ struct Started {
     execution_id: String,
 }
 
-/// The synchronous answer of resume.
+/// `ResumeResult`; without a status it is the receipt of a queue.
 #[derive(Deserialize)]
 struct Resumed {
     status: Option<String>,
     output: Option<Box<RawValue>>,
     error: Option<String>,
+    metadata: Option<Timing>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Timing {
+    duration: Option<f64>,
+    start_time: Option<String>,
+    end_time: Option<String>,
 }
 
 /// The input, and beside its keys the control keys of a stream.
@@ -260,8 +269,17 @@ impl Api for V1 {
 
     fn read_resumed(&self, reply: &Reply) -> Result<RunState, Error> {
         let resumed = reply.read::<Resumed>()?;
-        let status = resumed.status.as_deref().map_or(Ok(Status::Queued), Status::parse)?;
+        let status = match resumed.status.as_deref() {
+            None => Status::Queued,
+            // Resume alone says so.
+            Some("started") => Status::Running,
+            Some(word) => Status::parse(word)?,
+        };
+        let timing = resumed.metadata.unwrap_or_default();
         Ok(RunState {
+            started_at: timing.start_time,
+            ended_at: timing.end_time,
+            duration_ms: millis(timing.duration),
             output: some(resumed.output).map(without_resume_urls),
             error: resumed.error.map(run_error),
             ..RunState::bare(status)
