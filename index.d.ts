@@ -304,3 +304,42 @@ export const runFlow: SimAdapter['runFlow'];
 export function runStatus(runId: string, options?: CallOptions): Promise<{ run: Run }>;
 /** {@link SimAdapter.proxy} of the adapter that the environment configures. */
 export function proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;
+
+/** Where the nonces of accepted requests are kept. `claim` resolves to true the first time, to false for a replay. */
+export interface ReplayStore {
+  /** @param until seconds since 1970: forget the key after that. */
+  claim(key: string, until: number): boolean | Promise<boolean>;
+}
+
+export interface SignatureOptions {
+  /** Newest first, each of 32 bytes or more; all verify. Text is split at commas. */
+  secrets: string | string[];
+  /** How long after `created` a request is accepted; default 60. Clocks may differ by 30 s. */
+  maxAgeSeconds?: number;
+  /** The largest body that is read; default 10 MiB. */
+  maxBodyBytes?: number;
+  /** Default: the memory of this process. */
+  replayStore?: ReplayStore;
+}
+
+/** Who signed, and for whom. `user` is null for the adapter's own calls. */
+export interface SignedBy {
+  user: string | null;
+  tenant: string | null;
+  keyid: string;
+}
+
+/** A request that is not accepted. `reason` is one of those in docs/signing.md. */
+export class SignatureError extends Error {
+  readonly code: 'invalid_signature';
+  readonly reason: string;
+  readonly status: number;
+}
+
+/** Accepts a request that the adapter signed (RFC 9421, RFC 9530), once; rejects with a {@link SignatureError}. */
+export function verifySignature(request: IncomingMessage, options: SignatureOptions): Promise<SignedBy>;
+
+/** Express 4 and 5 middleware, to be mounted before body parsers: sets `req.signedBy` and `req.rawBody`, or answers. */
+export function signatureGuard(
+  options: SignatureOptions,
+): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => Promise<void>;
