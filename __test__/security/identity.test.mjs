@@ -8,7 +8,17 @@ import { simRouter } from '@sigmacode/sim-adapter';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
 
-import { atEnd, optionsFor, refusal, SECRET, simUser, startAdapter, startSim, call as to, withoutSim } from './support.mjs';
+import {
+  atEnd,
+  optionsFor,
+  refusal,
+  SECRET,
+  simUser,
+  startAdapter,
+  startSim,
+  call as to,
+  withoutSim,
+} from './support.mjs';
 import { authorizationsOf, corpus, sign } from './tokens.mjs';
 
 const JWT_SECRET = 'a-secret-for-tokens-and-nothing-else';
@@ -140,7 +150,12 @@ describe('identity', () => {
     const sim = await startSim();
     const { call } = await startJwtHost(sim);
     const bodies = new Set();
-    for (const headers of [{}, bearer({ id: 'ann', exp: 1 }), bearer({ id: 'ann', scope: 'x' }), { authorization: 'Bearer x' }]) {
+    for (const headers of [
+      {},
+      bearer({ id: 'ann', exp: 1 }),
+      bearer({ id: 'ann', scope: 'x' }),
+      { authorization: 'Bearer x' },
+    ]) {
       const { json } = await call('GET', '/flows', { headers });
       bodies.add(JSON.stringify({ ...json.error, requestId: '' }));
     }
@@ -285,7 +300,11 @@ describe('resolveUser', () => {
     const seen = [];
     const plans = { basic: { operations: ['flows.list'] }, full: {} };
     const { call } = await started(
-      ({ id }) => ({ id, role: id === 'root' ? 'ADMIN' : 'USER', subscription: { name: id === 'eve' ? 'basic' : 'full' } }),
+      ({ id }) => ({
+        id,
+        role: id === 'root' ? 'ADMIN' : 'USER',
+        subscription: { name: id === 'eve' ? 'basic' : 'full' },
+      }),
       {
         plans,
         planOf: 'subscription.name',
@@ -301,7 +320,10 @@ describe('resolveUser', () => {
       'plan_required',
     ]);
     expect((await call('POST', '/flows/create', { ...deploy, headers: bearer({ id: 'root' }) })).status).toBe(201);
-    expect(refusal(await call('GET', '/flows/echo', { headers: bearer({ id: 'eve' }) }))).toEqual([403, 'plan_required']);
+    expect(refusal(await call('GET', '/flows/echo', { headers: bearer({ id: 'eve' }) }))).toEqual([
+      403,
+      'plan_required',
+    ]);
     expect(seen).toEqual([['root', 'ADMIN', 'flows.deploy']]);
   });
 
@@ -315,4 +337,3 @@ describe('resolveUser', () => {
     expect(simUser(sim.requests[0])).toEqual(['', String(_id)]);
   });
 });
-

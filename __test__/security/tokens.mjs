@@ -52,7 +52,10 @@ const TOKENS = {
 };
 
 /** The token of one case of the corpus. */
-export function tokenOf({ token, header, payload, payloadHex, sign: algorithm = 'HS256', secret = 'newest', edit }, now) {
+export function tokenOf(
+  { token, header, payload, payloadHex, sign: algorithm = 'HS256', secret = 'newest', edit },
+  now,
+) {
   if (token !== undefined) return repeated(token);
   const body = payloadHex === undefined ? Buffer.from(part(payload, now)) : Buffer.from(payloadHex, 'hex');
   const padding = edit === 'pad-payload' ? '=' : '';
