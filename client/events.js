@@ -1,0 +1,192 @@
+// A run's events, whatever becomes of the connection: watched with `Last-Event-ID`, started with one key. It knows
+// nothing of tokens and nothing of what is done with the events.
+
+import { networkError, SimError } from './error.js';
+import { readEvents } from './sse.js';
+
+const FINAL = ['completed', 'failed', 'cancelled'];
+
+/** How often a start is sent (always with the same key) while no answer comes. */
+const STARTS = 4;
+
+/**
+ * Whether a run in this status has ended for good. A paused one has not.
+ *
+ * @param {string | undefined} status
+ */
+export const isFinal = (status) => status !== undefined && FINAL.includes(status);
+
+/** @typedef {import('./index.js').RunEvent} RunEvent */
+/** @typedef {Required<import('./index.js').Timing>} Timing */
+/** @typedef {import('./transport.js').Transport} Transport */
+
+/** Waits that double from `firstRetryMs` to `longestRetryMs`, each spread over its upper half. */
+class Backoff {
+  #timing;
+  #tries = 0;
+
+  /** @param {Timing} timing */
+  constructor(timing) {
+    this.#timing = timing;
+  }
+
+  reset() {
+    this.#tries = 0;
+  }
+
+  /** @param {SimError | undefined} error its `Retry-After` is the least there is to wait */
+  next(error) {
+    const { firstRetryMs, longestRetryMs } = this.#timing;
+    const longest = Math.min(longestRetryMs, firstRetryMs * 2 ** this.#tries++);
+    return Math.max((longest * (1 + Math.random())) / 2, error?.retryAfterMs ?? 0);
+  }
+}
+
+/**
+ * Waits, but no longer than until the browser says that it is online again.
+ *
+ * @param {number} ms
+ * @param {AbortSignal | undefined} signal
+ */
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = (/** @type {() => void} */ then) => () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.('online', awake);
+      signal?.removeEventListener('abort', aborted);
+      then();
+    };
+    const awake = stop(() => resolve(undefined));
+    const aborted = stop(() => reject(signal?.reason));
+    const timer = setTimeout(awake, ms);
+    globalThis.addEventListener?.('online', awake);
+    signal?.addEventListener('abort', aborted);
+    if (signal?.aborted) aborted();
+  });
+}
+
+/** @param {string} data @returns {any} */
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch (error) {
+    throw networkError(error);
+  }
+}
+
+/**
+ * Decides what follows a failure: throws it when the caller gave up or nothing is to be hoped for.
+ *
+ * @param {unknown} error
+ * @param {AbortSignal | undefined} signal
+ * @returns {SimError}
+ */
+function passing(error, signal) {
+  if (signal?.aborted) throw signal.reason;
+  const known = error instanceof SimError ? error : networkError(error);
+  if (!known.passes) throw known;
+  return known;
+}
+
+/**
+ * The fatal error of an open stream. Its code says what its status would.
+ *
+ * @param {any} error
+ */
+const fatalEvent = (error) => new SimError(error, { status: error.code === 'not_found' ? 404 : 502 });
+
+/**
+ * `status` events until the run has ended, over as many connections as it takes.
+ *
+ * @param {Transport} transport
+ * @param {string} runId
+ * @param {{signal?: AbortSignal | undefined, timing: Timing}} options
+ * @returns {AsyncGenerator<RunEvent, void>}
+ */
+export async function* watchRun(transport, runId, { signal, timing }) {
+  const backoff = new Backoff(timing);
+  const path = `/runs/${encodeURIComponent(runId)}/events`;
+  let lastId = '';
+  let renewals = 0;
+  for (;;) {
+    /** @type {SimError | undefined} */
+    let lost;
+    let renewed = false;
+    try {
+      const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) };
+      const { body } = await transport.open('GET', path, { signal, headers });
+      yield { type: 'connection', state: 'open' };
+      for await (const { event, data, id } of readEvents(/** @type {any} */ (body), timing.silentMs)) {
+        if (event === 'reauth') {
+          await transport.renew();
+          renewed = true;
+          break;
+        }
+        const value = parse(data);
+        if (event === 'error') throw fatalEvent(value.error);
+        if (event !== 'status') continue;
+        lastId = id;
+        backoff.reset();
+        renewals = 0;
+        yield { type: 'status', run: value.run };
+        if (isFinal(value.run.status)) return;
+      }
+    } catch (error) {
+      lost = passing(error, signal);
+    }
+    // A token that is refused again and again must not become a storm of requests.
+    if (renewed && renewals++ === 0) continue;
+    const retryInMs = backoff.next(lost);
+    yield { type: 'connection', state: 'lost', retryInMs, error: lost ?? networkError() };
+    await pause(retryInMs, signal);
+  }
+}
+
+/**
+ * Starts a run and gives its events. A start without an answer is sent again with the same key, so there is one run. A
+ * stream that breaks off after the run is known goes on with `status` events; the last event is `final` either way.
+ *
+ * @param {Transport} transport
+ * @param {string} flowId
+ * @param {{input: object, key: string, signal?: AbortSignal | undefined, timing: Timing}} options
+ * @returns {AsyncGenerator<RunEvent, void>}
+ */
+export async function* streamRun(transport, flowId, { input, key, signal, timing }) {
+  const backoff = new Backoff(timing);
+  const path = `/flows/${encodeURIComponent(flowId)}/run`;
+  const headers = { accept: 'text/event-stream', 'idempotency-key': `"${key}"` };
+  /** @type {import('./index.js').RunReceipt | undefined} */
+  let run;
+  for (let tries = 1; run === undefined; tries += 1) {
+    /** @type {SimError} */
+    let lost = networkError();
+    try {
+      const { body } = await transport.open('POST', path, { body: { mode: 'stream', input }, headers, signal });
+      yield { type: 'connection', state: 'open' };
+      for await (const { event, data } of readEvents(/** @type {any} */ (body), timing.silentMs)) {
+        if (event === 'reauth') {
+          await transport.renew();
+          break;
+        }
+        const value = parse(data);
+        if (event === 'error' && value.error) throw fatalEvent(value.error);
+        if (event === 'run') run = value.run;
+        yield { type: event, ...value };
+        if (event === 'final') return;
+      }
+    } catch (error) {
+      lost = passing(error, signal);
+      // An answer that says no is for the person who started it; only silence is tried again.
+      if (run === undefined && (lost.code !== 'network' || tries === STARTS)) throw lost;
+    }
+    if (run !== undefined) break;
+    if (tries === STARTS) throw lost;
+    const retryInMs = backoff.next(lost);
+    yield { type: 'connection', state: 'lost', retryInMs, error: lost };
+    await pause(retryInMs, signal);
+  }
+  for await (const event of watchRun(transport, run.id, { signal, timing })) {
+    const ended = event.type === 'status' && isFinal(event.run.status);
+    yield ended ? { type: 'final', run: event.run } : event;
+  }
+}

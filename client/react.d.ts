@@ -1,0 +1,128 @@
+/**
+ * The kit for React 18 and later: hooks and components over the client. Import `style.css` beside it.
+ */
+import type { ReactElement, ReactNode } from 'react';
+
+import type {
+  CreatedFlow,
+  Flow,
+  FlowDetail,
+  FlowDraft,
+  RunStatus,
+  RunView,
+  SimClient,
+  SimError,
+  StartOptions,
+} from './index.js';
+
+export interface SimProviderProps {
+  client: SimClient;
+  /** A BCP 47 tag. German for `de…`, English for every other one. */
+  locale?: string;
+  children?: ReactNode;
+}
+
+/** Goes around everything below. */
+export function SimProvider(props: SimProviderProps): ReactElement;
+
+export function useSimClient(): SimClient;
+
+/** The deployed flows that the user may run. */
+export function useFlows(): {
+  flows: Flow[];
+  error: SimError | null;
+  isLoading: boolean;
+  reload: () => void;
+  hasMore: boolean;
+  loadMore: () => Promise<void>;
+};
+
+/** One flow with its inputs; nothing while `flowId` is null. */
+export function useFlow(flowId: string | null): {
+  flow: FlowDetail | null;
+  error: SimError | null;
+  isLoading: boolean;
+  reload: () => void;
+};
+
+/** A run as it is now, and what can be done to it. */
+export interface FollowedRun extends RunView {
+  cancel: () => Promise<void>;
+  resume: (input?: object) => Promise<void>;
+}
+
+/** Starts runs, one at a time, and follows the last one. A streamed run ends with the component. */
+export function useRunFlow(): FollowedRun & { start: (flowId: string, options?: StartOptions) => Promise<void> };
+
+/** Follows a run that was started elsewhere, until it has ended or the component is gone. */
+export function useRun(runId: string): FollowedRun;
+
+export interface RunCardProps {
+  /** What `useRun` or `useRunFlow` gives. */
+  run: FollowedRun;
+  /** Usually the flow's name. */
+  title?: string;
+}
+
+export function RunCard(props: RunCardProps): ReactElement;
+
+export interface FlowPickerProps {
+  onStart: (flow: FlowDetail, input: object) => void;
+  /** A start is under way: the button waits. */
+  busy?: boolean;
+}
+
+export function FlowPicker(props: FlowPickerProps): ReactElement;
+
+export interface CreateDraftButtonProps {
+  /** What to create, or a function that says it when the button is pressed. */
+  draft: FlowDraft | (() => FlowDraft);
+  onCreated?: (flow: CreatedFlow) => void;
+  /** The button's own class in place of the kit's. */
+  className?: string;
+  /** The button's words in place of the kit's. */
+  children?: ReactNode;
+}
+
+export function CreateDraftButton(props: CreateDraftButtonProps): ReactElement;
+
+/** Every word that the components show. */
+export interface Texts {
+  status: Record<RunStatus, string>;
+  /** By error code. */
+  errors: Record<string, string>;
+  run: string;
+  starting: string;
+  lost: string;
+  pausedUntil: (time: string) => string;
+  elapsed: string;
+  cancel: string;
+  cancelling: string;
+  output: string;
+  moreCharacters: (count: number) => string;
+  thinking: string;
+  toolRunning: string;
+  toolDone: string;
+  block: (number: number) => string;
+  question: string;
+  answer: string;
+  send: string;
+  sending: string;
+  yes: string;
+  no: string;
+  notJson: string;
+  notObject: string;
+  requestId: string;
+  retryIn: (seconds: number) => string;
+  flow: string;
+  chooseFlow: string;
+  noFlows: string;
+  moreFlows: string;
+  loading: string;
+  tryAgain: string;
+  start: string;
+  createDraft: string;
+  creating: string;
+  created: (name: string) => string;
+  openInSim: string;
+}
