@@ -17,7 +17,7 @@ function withoutIds({ json, run }) {
   return { run: rest };
 }
 
-describe.each(GENERATIONS)('%s', (generation) => {
+describe.concurrent.each(GENERATIONS)('%s', (generation) => {
   const ours = examples.filter((one) => one.generation === generation);
 
   it.each(ours)('reads $operation: $what ($status)', async ({ operation, status, body, expected }) => {
@@ -63,7 +63,7 @@ describe.each(GENERATIONS)('%s', (generation) => {
   });
 });
 
-describe.each(['v2', 'v1'])('%s: a run that waits for a person', (generation) => {
+describe.concurrent.each(['v2', 'v1'])('%s: a run that waits for a person', (generation) => {
   const waiting = readRuns.find((one) => one.generation === generation && one.what === 'that waits for a person');
   const told = waiting.body.data ?? waiting.body;
   const silent = { ...told, output: null, finalOutput: null };
@@ -100,7 +100,7 @@ describe.each(['v2', 'v1'])('%s: a run that waits for a person', (generation) =>
   });
 });
 
-describe.each([
+describe.concurrent.each([
   ['v2', { data: { success: true, reason: 'recorded' } }, 200],
   ['v2', { data: { success: true, reason: 'already_cancelled' } }, 200],
   ['v2', { data: { success: true, reason: 'already_completed' } }, 'already_finished'],
@@ -120,7 +120,7 @@ describe.each([
   });
 });
 
-describe.each([
+describe.concurrent.each([
   ['v2', { data: { isDeployed: true, latestDeploymentAttempt: { status: 'active' } } }, 201],
   ['v2', { data: { isDeployed: true, latestDeploymentAttempt: null } }, 201],
   ['v2', { data: { isDeployed: false, latestDeploymentAttempt: { status: 'failed' } } }, 'upstream_error'],

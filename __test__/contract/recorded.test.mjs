@@ -154,41 +154,41 @@ function expectPromised({ generation, operation, status, json }, body) {
 }
 
 if (!haveRecordings) sayMissing('recorded exchanges', 'the adapter did not read the answers of a running Sim');
+else
+  describe.concurrent('what a running Sim answered', () => {
+    it('has a place for every recording', () => {
+      const known = [SUCCESSES, REFUSALS, PROOFS].flatMap(Object.keys).concat(...Object.values(OTHERS));
+      expect(known.sort()).toEqual([...exchanges.keys()].sort());
+    });
 
-describe.runIf(haveRecordings)('what a running Sim answered', () => {
-  it('has a place for every recording', () => {
-    const known = [SUCCESSES, REFUSALS, PROOFS].flatMap(Object.keys).concat(...Object.values(OTHERS));
-    expect(known.sort()).toEqual([...exchanges.keys()].sort());
+    it.each(Object.entries(SUCCESSES))('%s, as an answer to %s, is read as promised', async (name, place) => {
+      const [generation, operation] = place.split(' ');
+      const state = operation === 'cancel' ? { readRun: cancelled()[generation] } : {};
+      const answer = await play(place, name, { ...state, readPause: paused() });
+      if (CHECKS[operation]) CHECKS[operation](answer);
+      else expectPromised(answer, answerOf(name).body);
+    });
+
+    it.each(Object.entries(SUCCESSES).filter(([, place]) => place.endsWith('start')))(
+      '%s: the run is asked for by the id that Sim gave',
+      async (name, place) => {
+        const [generation] = place.split(' ');
+        const { body } = answerOf(name);
+        const state = cancelled()[generation];
+        const { requests } = await read(generation, 'readRun', state, { more: { start: answerOf(name) } });
+        const id = body.executionId ?? body.data.runId;
+        expect(requests.at(-1).path.split('?')[0].split('/').at(-1)).toBe(id);
+      },
+    );
+
+    it.each(Object.entries(REFUSALS))('%s becomes an error of our own', async (name, [place, code, status]) => {
+      const answer = await play(place, name);
+      expect([answer.json.error.code, answer.status]).toEqual([code, status]);
+      expectNothingOf(answerOf(name).body, answer.text);
+    });
+
+    it.each(Object.entries(PROOFS))('%s proves that the run was started', async (name, [place, run]) => {
+      const { status, json } = await play(place, name, { readRun: answerOf(run) });
+      expect([status, json.run.status]).toEqual([202, 'running']);
+    });
   });
-
-  it.each(Object.entries(SUCCESSES))('%s, as an answer to %s, is read as promised', async (name, place) => {
-    const [generation, operation] = place.split(' ');
-    const state = operation === 'cancel' ? { readRun: cancelled()[generation] } : {};
-    const answer = await play(place, name, { ...state, readPause: paused() });
-    if (CHECKS[operation]) CHECKS[operation](answer);
-    else expectPromised(answer, answerOf(name).body);
-  });
-
-  it.each(Object.entries(SUCCESSES).filter(([, place]) => place.endsWith('start')))(
-    '%s: the run is asked for by the id that Sim gave',
-    async (name, place) => {
-      const [generation] = place.split(' ');
-      const { body } = answerOf(name);
-      const state = cancelled()[generation];
-      const { requests } = await read(generation, 'readRun', state, { more: { start: answerOf(name) } });
-      const id = body.executionId ?? body.data.runId;
-      expect(requests.at(-1).path.split('?')[0].split('/').at(-1)).toBe(id);
-    },
-  );
-
-  it.each(Object.entries(REFUSALS))('%s becomes an error of our own', async (name, [place, code, status]) => {
-    const answer = await play(place, name);
-    expect([answer.json.error.code, answer.status]).toEqual([code, status]);
-    expectNothingOf(answerOf(name).body, answer.text);
-  });
-
-  it.each(Object.entries(PROOFS))('%s proves that the run was started', async (name, [place, run]) => {
-    const { status, json } = await play(place, name, { readRun: answerOf(run) });
-    expect([status, json.run.status]).toEqual([202, 'running']);
-  });
-});

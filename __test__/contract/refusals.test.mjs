@@ -45,7 +45,7 @@ const cases = Object.entries(OPERATIONS).flatMap(([generation, names]) =>
   names.map((operation) => ({ generation, operation })),
 );
 
-describe.each(cases)('$generation $operation', ({ generation, operation }) => {
+describe.concurrent.each(cases)('$generation $operation', ({ generation, operation }) => {
   it('answers every refusal of Sim with the code of the table', async () => {
     const bodies = TABLE.map(([status, ofV2, ofV1]) => ({ status, body: generation === 'v2' ? ofV2 : ofV1 }));
     const answers = await readEach(generation, operation, bodies);

@@ -2,7 +2,7 @@
 // a running Sim. It must not know what they are compared with.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import { haveOpenApi, haveRecordings, recordings } from '../../emulator/support.mjs';
 import { openApi } from './api.mjs';
 
@@ -34,6 +34,5 @@ export const exchanges = new Map(
 export function sayMissing(what, consequence) {
   it(`has no ${what} beside it`, () => {
     console.log(`no ${what} beside this project: ${consequence}`);
-    expect(true).toBe(true);
   });
 }
