@@ -194,6 +194,23 @@ impl Policy {
         }
     }
 
+    /// Whether the request of this `run_id` is the first with its key, or the same as the first, on any instance that
+    /// shares the Redis. True also when that cannot be known: the claimed run id still keeps it one run.
+    pub async fn is_same_request(&self, subject: &Subject<'_>, run_id: &str, asked: &str) -> bool {
+        let Some(shared) = &self.shared else { return true };
+        let user = Owner::user(subject.tenant, subject.user);
+        let before = shared.remember(&user, run_id, asked, Instant::now() + PATIENCE).await;
+        before.flatten().is_none_or(|before| before == asked)
+    }
+
+    /// Forgets a request that certainly started nothing.
+    pub async fn forget_request(&self, subject: &Subject<'_>, run_id: &str) {
+        if let Some(shared) = &self.shared {
+            let user = Owner::user(subject.tenant, subject.user);
+            shared.forget(&user, run_id, Instant::now() + PATIENCE).await;
+        }
+    }
+
     async fn check_ip_shared(
         &self,
         shared: &Shared,

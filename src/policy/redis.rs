@@ -21,6 +21,9 @@ use super::verdict::{Demand, Verdict};
 /// The longest a request waits for Redis.
 pub const PATIENCE: Duration = Duration::from_millis(50);
 
+/// How long it is remembered what was asked under an `Idempotency-Key`.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
 const SCRIPT: &str = include_str!("decide.lua");
 
 /// Where the shared limits live.
@@ -137,6 +140,44 @@ impl Shared {
     /// Frees the run's slot and takes it off the day.
     pub(crate) async fn refund(&self, owner: &Owner, run_id: &str, deadline: Instant) {
         self.remove(owner, run_id, &["leases", "runs"], deadline).await;
+    }
+
+    /// Remembers what was asked under `run_id`, for a day; gives back what was remembered before. `None`: Redis is away.
+    pub(crate) async fn remember(
+        &self,
+        owner: &Owner,
+        run_id: &str,
+        asked: &str,
+        deadline: Instant,
+    ) -> Option<Option<String>> {
+        let key = key(&self.prefix, owner, &format!("asked:{run_id}"));
+        self.link
+            .within(deadline, async |mut connection: Connection| {
+                let mut set = redis::cmd("SET");
+                set.arg(&key).arg(asked).arg("NX").arg("EX").arg(REMEMBERED.as_secs());
+                let set = connection.query(&set).await.map_err(|error| Fault::of(&error))?;
+                if !matches!(set, redis::Value::Nil) {
+                    return Ok(None);
+                }
+                let mut get = redis::cmd("GET");
+                get.arg(&key);
+                let found = connection.query(&get).await.map_err(|error| Fault::of(&error))?;
+                Option::<String>::from_redis_value(found).map_err(|_| Fault::Answer)
+            })
+            .await
+    }
+
+    /// Forgets what was asked under `run_id`.
+    pub(crate) async fn forget(&self, owner: &Owner, run_id: &str, deadline: Instant) {
+        let key = key(&self.prefix, owner, &format!("asked:{run_id}"));
+        let _forgotten: Option<()> = self
+            .link
+            .within(deadline, async |mut connection: Connection| {
+                let mut delete = redis::cmd("DEL");
+                delete.arg(&key);
+                connection.query(&delete).await.map(|_| ()).map_err(|error| Fault::of(&error))
+            })
+            .await;
     }
 
     /// What cannot be removed now ends by itself: a lease with the longest run, a day at midnight.

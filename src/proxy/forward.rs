@@ -7,8 +7,8 @@ use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
 use crate::policy;
-use crate::run::{FlowId, RunRef};
-use crate::upstream::{Call, Reply};
+use crate::run::{self, FlowId, RunRef};
+use crate::upstream::{Call, Reply, api};
 
 /// A call to forward.
 #[derive(Debug)]
@@ -47,6 +47,9 @@ pub async fn forward(core: &Core, context: &Context, forward: &Forward) -> Resul
             None
         }
         Shape::Run(run) => {
+            if let Ok(state) = api::of(run.generation).read_run(&reply) {
+                run::seen(core, context, run, state.status).await;
+            }
             let handle = core.handles.mint(&context.user.owner, run);
             rewrite(&reply.body, Some(&Shown { id: run.run.as_str(), handle: &handle }))
         }

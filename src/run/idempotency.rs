@@ -5,6 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::SimRunId;
@@ -46,6 +48,10 @@ impl Fingerprint {
     pub fn of(body: &[u8]) -> Self {
         let full = Sha256::digest(body);
         Self(std::array::from_fn(|i| full[i]))
+    }
+
+    pub fn to_text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 

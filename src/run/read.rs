@@ -25,13 +25,17 @@ pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) ->
     if state.status == Status::Paused && state.output.is_none() {
         state.output = asked(core, context, reference, &state).await;
     }
-    if state.status.is_final()
+    seen(core, context, reference, state.status).await;
+    Ok(state)
+}
+
+/// Whoever sees the end of a run frees its slot.
+pub async fn seen(core: &Core, context: &Context, reference: &RunRef, status: Status) {
+    if status.is_final()
         && let Some(subject) = context.user.subject()
     {
-        // Whoever sees the end of a run frees its slot.
         core.policy.release(&subject, reference.run.as_str()).await;
     }
-    Ok(state)
 }
 
 /// What a pause asks of a person. Without it the run can still be resumed, so a failure is no failure of the read.

@@ -177,7 +177,7 @@ pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) 
     let upstream = core.upstream()?;
     let api = upstream.api(&context.caller).await?;
     let call = call(core, context, api, request)?;
-    if let Some(earlier) = recall(core, api, request)? {
+    if let Some(earlier) = recall(core, context, api, request).await? {
         return replay(core, context, api, &request.flow, earlier).await;
     }
     let outcome = match upstream.send(&context.caller, &call).await {
@@ -208,14 +208,26 @@ pub(super) fn call(core: &Core, context: &Context, api: &dyn Api, request: &RunR
 }
 
 /// Looks the client's key up. `Some`: the run it started, in a generation without claims.
-pub(super) fn recall(core: &Core, api: &dyn Api, request: &RunRequest) -> Result<Option<SimRunId>, Error> {
+pub(super) async fn recall(
+    core: &Core,
+    context: &Context,
+    api: &dyn Api,
+    request: &RunRequest,
+) -> Result<Option<SimRunId>, Error> {
     if !request.has_key {
         return Ok(None);
     }
-    match core.idempotency.begin(&request.id, request.fingerprint, StdInstant::now()) {
-        Seen::OtherRequest => {
-            Err(Error::new(Code::IdempotencyMismatch, "the Idempotency-Key was used with another request"))
-        }
+    let mismatch = || Error::new(Code::IdempotencyMismatch, "the Idempotency-Key was used with another request");
+    let seen = core.idempotency.begin(&request.id, request.fingerprint, StdInstant::now());
+    if seen == Seen::New
+        && let Some(subject) = context.user.subject()
+        && !core.policy.is_same_request(&subject, request.id.as_str(), &request.fingerprint.to_text()).await
+    {
+        core.idempotency.forget(&request.id);
+        return Err(mismatch());
+    }
+    match seen {
+        Seen::OtherRequest => Err(mismatch()),
         Seen::Before(None) if !api.claims() => {
             Err(Error::conflict("in_progress", "a request with this Idempotency-Key is under way"))
         }
@@ -245,6 +257,9 @@ pub(super) async fn explain(
         return Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error });
     }
     core.idempotency.forget(&run);
+    if let Some(subject) = context.user.subject().filter(|_| request.has_key) {
+        core.policy.forget_request(&subject, run.as_str()).await;
+    }
     Err(failure.error)
 }
 

@@ -36,7 +36,7 @@ pub async fn stream(core: &Arc<Core>, context: &Context, request: &RunRequest, h
         return Ok(());
     }
     let call = call(core, context, api, request)?;
-    if let Some(earlier) = recall(core, api, request)? {
+    if let Some(earlier) = recall(core, context, api, request).await? {
         let started = replay(core, context, api, &request.flow, earlier).await?;
         follow(core, context, started, head).await;
         return Ok(());
