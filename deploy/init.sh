@@ -1,0 +1,79 @@
+#!/bin/sh
+# Writes .env (for Sim) and librechat.env (for LibreChat's .env) beside this script, with fresh secrets. Never overwrites
+# a file, never prints a secret. Needs only what POSIX and busybox have.
+#
+#   ./init.sh https://sim.example.com [wss://sim.example.com]
+set -eu
+umask 077
+
+usage() {
+  echo "usage: $0 <address of Sim's editor in browsers> [<address of realtime in browsers>]" >&2
+  exit 2
+}
+
+[ $# -ge 1 ] && [ $# -le 2 ] || usage
+public_url=${1%/}
+case $public_url in
+  https://?* | http://?*) ;;
+  *) usage ;;
+esac
+# Without a second address, realtime is expected on the same origin.
+public_ws_url=${2:-ws${public_url#http}}
+public_ws_url=${public_ws_url%/}
+case $public_ws_url in
+  wss://?* | ws://?* | https://?* | http://?*) ;;
+  *) usage ;;
+esac
+case $public_url$public_ws_url in
+  *[!A-Za-z0-9.:/_~%-]*) usage ;;
+esac
+
+cd "$(dirname "$0")"
+for file in .env librechat.env; do
+  if [ -e "$file" ] || [ -L "$file" ]; then
+    echo "$file exists already: nothing was changed. Move it away to start anew." >&2
+    exit 1
+  fi
+done
+
+# 32 bytes as 64 hex digits: safe in URLs, in .env files and in shells.
+secret() {
+  value=$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+  [ ${#value} -eq 64 ] || {
+    echo 'no random bytes could be read from /dev/urandom' >&2
+    exit 1
+  }
+  printf %s "$value"
+}
+
+work=.init.$$
+trap 'rm -f "$work.sim" "$work.librechat"' EXIT
+trap 'exit 1' HUP INT TERM
+signing_secret=$(secret)
+
+while IFS= read -r line; do
+  case $line in
+    SIM_PUBLIC_URL=) line=$line$public_url ;;
+    SIM_PUBLIC_WS_URL=) line=$line$public_ws_url ;;
+    SIM_SIGNING_SECRET=) line=$line$signing_secret ;;
+    [A-Z]*=) line=$line$(secret) ;;
+  esac
+  printf '%s\n' "$line"
+done < env.example > "$work.sim"
+
+cat > "$work.librechat" <<END
+# Add these lines to LibreChat's .env. The key is made in Sim's settings; the workspace's id is in its address.
+SIM_BASE_URL=http://sim-guard:8080
+SIM_API_KEY=
+SIM_WORKSPACE_ID=
+SIM_PUBLIC_URL=$public_url
+SIM_PUBLIC_WS_URL=$public_ws_url
+SIM_SIGNING_SECRET=$signing_secret
+SIM_HANDLE_SECRET=$(secret)
+END
+
+# A hard link is made only where no file is: a second run at the same moment cannot win twice.
+ln "$work.sim" .env
+ln "$work.librechat" librechat.env
+
+echo 'Wrote .env and librechat.env (readable by you alone).'
