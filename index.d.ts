@@ -91,6 +91,8 @@ export interface RunReceipt {
   status: RunStatus;
   /** Path of the router's route for {@link Run}; without its mount point when it was started by a function. */
   statusUrl: string;
+  /** The same for the run's events (`text/event-stream`). */
+  eventsUrl: string;
 }
 
 /** A run, as far as Sim tells it now. */
@@ -116,6 +118,22 @@ export interface Run {
     resumeAt: string | null;
   } | null;
 }
+
+/**
+ * What {@link SimAdapter.streamRun} and {@link SimAdapter.watchRun} yield: a server-sent event of the router's streams.
+ * `id` is the `Last-Event-ID` to go on from.
+ */
+export type RunEvent = { id?: string } & (
+  | { event: 'run'; data: { run: RunReceipt } }
+  | { event: 'status' | 'final'; data: { run: Run } }
+  | { event: 'chunk'; data: { blockId: string; chunk: string } }
+  /** What a block had said so far does not count. */
+  | { event: 'reset'; data: { blockId: string } }
+  | { event: 'thinking'; data: { blockId: string; data: unknown } }
+  | { event: 'tool'; data: { blockId: string; phase: 'start' | 'end'; id: string; name: string; status?: string } }
+  /** A block failed in its stream; the run goes on. */
+  | { event: 'error'; data: { blockId: string | null; message: string } }
+);
 
 /** Whether Sim answers. It never names Sim's host. */
 export interface Health {
@@ -151,6 +169,9 @@ export interface SimUser {
   /** 1 to 256 bytes. */
   id: string;
   tenantId?: string;
+  /** Names the plan, unless `planOf` says otherwise; `ADMIN` may deploy without plans. */
+  role?: string;
+  [more: string]: unknown;
 }
 
 /** What every call takes. */
@@ -186,6 +207,20 @@ export interface RunOptions extends CallOptions {
    * told `singleProcess: true`.
    */
   idempotencyKey?: string;
+}
+
+export interface StreamOptions extends CallOptions {
+  /** A JSON object; default `{}`. */
+  input?: Record<string, unknown>;
+  /** As in {@link RunOptions}. A run that the key started before is told by its `status`. */
+  idempotencyKey?: string;
+  /** Whose outputs are streamed, for example `agent.content`; default: as Sim chooses. */
+  selectedOutputs?: string[];
+}
+
+export interface WatchOptions extends CallOptions {
+  /** The `id` of the last event that arrived. */
+  lastEventId?: string;
 }
 
 export interface ResumeOptions extends CallOptions {
@@ -245,6 +280,43 @@ export interface AdapterOptions {
   maxAnswerBytes?: number;
   /** PEM file with further certificate authorities. `SIM_CA_FILE`, else `NODE_EXTRA_CA_CERTS` */
   caFile?: string;
+  /** Requests of one user per `userWindow` minutes, 0 to 100000, 0 for no limit; default 240. `SIM_USER_MAX` */
+  userMax?: number;
+  /** Minutes, 1 to 10080; default 1. `SIM_USER_WINDOW` */
+  userWindow?: number;
+  /** Requests of one address per `ipWindow` minutes, 0 to 100000, 0 for no limit; default 1200. `SIM_IP_MAX` */
+  ipMax?: number;
+  /** Minutes, 1 to 10080; default 1. `SIM_IP_WINDOW` */
+  ipWindow?: number;
+  /** Plans by name, as docs/plans.md describes them. */
+  plans?: Record<string, unknown>;
+  /** A JSON or YAML file with the same. `SIM_PLANS_FILE` */
+  plansFile?: string;
+  /** A user's plan: a function, or a field path such as `subscription.plan`. Default `role`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own user, of the host's own type
+  planOf?: string | ((user: any) => string | null | undefined | Promise<string | null | undefined>);
+  /** Where limits are shared: `redis://` or `rediss://`. Not used while `USE_REDIS` is `false`. `REDIS_URI` */
+  redisUri?: string;
+  /** `REDIS_KEY_PREFIX` */
+  redisKeyPrefix?: string;
+  /** `USE_REDIS_CLUSTER` */
+  redisCluster?: boolean;
+  /** What `/proxy` admits beyond its own rules, for example `GET /api/v2/logs`. `SIM_PROXY_RULES` */
+  proxyRules?: string | string[];
+  /** `host` (default) trusts `req.user`; `jwt` also verifies bearer tokens (HS256) here. */
+  auth?: 'host' | 'jwt';
+  /** Required with `auth: 'jwt'`; of several all verify. `JWT_SECRET` */
+  jwtSecret?: string | string[];
+  /** How far clocks may differ, in seconds; 0 to 300, default 0. */
+  jwtLeewaySeconds?: number;
+  /** Who the bearer of a token is; null for nobody. Needed where plans, `gate` or `canRunFlow` ask about users. */
+  resolveUser?(claims: { id: string; [claim: string]: unknown }): SimUser | null | Promise<SimUser | null>;
+  /**
+   * The host's last word before anything reaches Sim. Only `true` lets it pass; text is a reason that the client is told.
+   * `operation` is one of those in docs/plans.md.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own user, of the host's own type
+  gate?(user: any, operation: string, flowId?: string): boolean | string | Promise<boolean | string>;
   /** Only this process serves the users, so that an `Idempotency-Key` means something without a handle secret. */
   singleProcess?: boolean;
   /**
@@ -276,6 +348,10 @@ export class SimAdapter {
   cancelRun(runId: string, options?: CallOptions): Promise<{ run: Run }>;
   /** Answers a pause. The handle stays the one to ask for the run. Never tried twice. */
   resumeRun(runId: string, options?: ResumeOptions): Promise<{ run: Run }>;
+  /** Starts a run and yields its events as they come. Whoever stops iterating stops the run. */
+  streamRun(flowId: string, options?: StreamOptions): AsyncGenerator<RunEvent, void, undefined>;
+  /** Yields a run's `status` on each change until it has ended. */
+  watchRun(runId: string, options?: WatchOptions): AsyncGenerator<RunEvent, void, undefined>;
   /** One call of Sim's API within the allow-list; resolves to Sim's JSON with its run ids replaced by handles. */
   proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;
   /**

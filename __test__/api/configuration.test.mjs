@@ -1,5 +1,6 @@
 // Configuration from environment and options: everything wrong is named at once, and no secret is ever repeated.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { SimAdapter, SimError, simRouter } from '@sigmacode/sim-adapter';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -166,6 +167,19 @@ describe('settings', () => {
       code: 'not_found',
     });
   });
+});
+
+it('index.d.ts names each option that the sources read', () => {
+  const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+  const [, options] = read('index.d.ts').match(/interface AdapterOptions \{([\s\S]*?)\n\}/);
+  const typed = [...options.matchAll(/^ {2}(\w+)\?[:(]/gm)].map(([, name]) => name);
+  const [sources] = read('src/config/mod.rs').split('#[cfg(test)]');
+  const asked = [
+    ...sources.matchAll(/\br\.(?!has|env|problem)\w+\(\s*"(\w+)"/g),
+    ...sources.matchAll(/\("(\w+)", "SIM_\w+"/g),
+  ];
+  expect(asked.length).toBeGreaterThan(20);
+  expect(typed.sort()).toEqual([...new Set(asked.map(([, name]) => name)), 'logger'].sort());
 });
 
 it('the functions of the package make one adapter from the environment, when the first one is used', async () => {

@@ -18,6 +18,7 @@ const examples = collect(createRequire(import.meta.url));
 async function start() {
   const sim = await startSim([]);
   sim.addFlow({ id: 'greet', document: documents.echo });
+  sim.addFlow({ id: 'agent', document: documents.agent });
   return { sim, adapter: startAdapter(sim) };
 }
 
@@ -25,6 +26,12 @@ const EXPECTED = {
   async greet() {
     const { sim } = await start();
     expect(await examples.greet(optionsFor(sim))).toMatchObject({ result: { name: 'Ada' } });
+  },
+  async tell() {
+    const { adapter } = await start();
+    const { text, status } = await examples.tell(adapter, 'Will this text come back?');
+    expect(text).toContain('Will this text come back?');
+    expect(status).toBe('completed');
   },
   async statusFor() {
     const { sim, adapter } = await start();

@@ -49,7 +49,8 @@ describe('each method resolves to its route’s JSON', () => {
   it('runFlow, runStatus: the handle of a user’s call opens in the user’s routes, and the other way round', async () => {
     const { sim, adapter, call } = await startAll(['echo']);
     const { run } = await adapter.runFlow('echo', { input: { a: 1 }, user: ANN });
-    expect(run).toEqual({ id: run.id, status: 'queued', statusUrl: `/runs/${run.id}/status` });
+    const [statusUrl, eventsUrl] = [`/runs/${run.id}/status`, `/runs/${run.id}/events`];
+    expect(run).toEqual({ id: run.id, status: 'queued', statusUrl, eventsUrl });
     await sim.waitFor('status', ({ status }) => status === 'completed');
     const { json } = await call('GET', `/runs/${run.id}/status`);
     expect(await adapter.runStatus(run.id, { user: ANN })).toEqual(json);
@@ -64,7 +65,7 @@ describe('each method resolves to its route’s JSON', () => {
     const { run } = await adapter.runFlow('echo', { input: { a: 1 }, mode: 'sync' });
     expect(run).toMatchObject({ status: 'completed', output: { result: { a: 1 } } });
     const late = await adapter.runFlow('wait', { mode: 'sync', timeoutMs: 50 });
-    expect(Object.keys(late.run)).toEqual(['id', 'status', 'statusUrl']);
+    expect(Object.keys(late.run)).toEqual(['id', 'status', 'statusUrl', 'eventsUrl']);
   });
 
   it('runFlow with a key twice is one run', async () => {

@@ -100,7 +100,8 @@ describe.each(['v2', 'v1', 'flows'])('with Sim speaking %s', (version) => {
     expect(started.status).toBe(202);
     const { id } = started.json.run;
     expect(id).toMatch(HANDLE);
-    expect(started.json.run).toEqual({ id, status: 'queued', statusUrl: `/api/sim/runs/${id}/status` });
+    const [statusUrl, eventsUrl] = [`/api/sim/runs/${id}/status`, `/api/sim/runs/${id}/events`];
+    expect(started.json.run).toEqual({ id, status: 'queued', statusUrl, eventsUrl });
     const { status, json } = await readUntil(sim, host, id, 'completed');
     expect(status).toBe(200);
     expect(Object.keys(json.run).sort()).toEqual(RUN_KEYS);
@@ -125,7 +126,7 @@ describe.each(['v2', 'v1', 'flows'])('with Sim speaking %s', (version) => {
     expect(whole.json.run.output).toMatchObject({ result: { b: 2 } });
     const late = await call('POST', '/flows/wait/run', { body: { mode: 'sync', timeoutMs: 100 } });
     expect(late.status).toBe(202);
-    expect(Object.keys(late.json.run).sort()).toEqual(['id', 'status', 'statusUrl']);
+    expect(Object.keys(late.json.run).sort()).toEqual(['eventsUrl', 'id', 'status', 'statusUrl']);
   });
 
   it('Prefer: wait waits as asked and says so', async () => {

@@ -29,6 +29,9 @@ export async function uses() {
     apiVersion: 'v1',
     handleSecret: ['newest', 'older'],
     canRunFlow: (user: HostUser, flow: Flow) => user.role === 'ADMIN' || flow.deployed,
+    gate: (user: HostUser, operation) => operation !== 'flows.deploy' || user.role === 'ADMIN',
+    planOf: 'subscription.plan',
+    resolveUser: async ({ id }) => (id === 'ada' ? { id } : null),
     logger: console,
   };
   const adapter = new SimAdapter(options);
@@ -48,6 +51,12 @@ export async function uses() {
   const { flows, nextCursor } = await adapter.listFlows({ limit: 10, cursor: null });
   const inputs: { name: string }[] = (await adapter.getFlow(flows[0]?.id ?? '')).flow.inputs;
   await adapter.cancelRun(run.id);
+  for await (const { event, data } of adapter.streamRun('f', { selectedOutputs: ['agent.content'] })) {
+    if (event === 'chunk') data.chunk satisfies string;
+    else if (event === 'final') data.run.output satisfies unknown;
+    // @ts-expect-error: a tool call has no chunk
+    else if (event === 'tool') data.chunk;
+  }
   await adapter.resumeRun(run.id, { input: { approved: true }, contextId: 'c' });
   const answer: unknown = await proxy({ method: 'GET', path: '/api/v2/workflows', query: { limit: '1' } });
   const closed: Promise<void> = adapter.close({ drainMs: 10 });
