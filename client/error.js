@@ -40,7 +40,8 @@ export class SimError extends Error {
  *
  * @param {unknown} [cause]
  */
-export const networkError = (cause) => new SimError({ code: 'network', message: 'no answer from the server' }, { cause });
+export const networkError = (cause) =>
+  new SimError({ code: 'network', message: 'no answer from the server' }, { cause });
 
 /**
  * `Retry-After` (RFC 9110, 10.2.3) in ms: seconds, or a date.

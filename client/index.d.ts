@@ -85,8 +85,8 @@ export type RunEvent =
 
 /** LibreChat's own HTTP client (`request` of `librechat-data-provider`) has this shape. */
 export interface HostRequest {
-  get(url: string, options?: { signal?: AbortSignal }): Promise<any>;
-  post(url: string, data?: unknown): Promise<any>;
+  get(url: string, options?: { signal?: AbortSignal }): Promise<unknown>;
+  post(url: string, data?: unknown): Promise<unknown>;
 }
 
 export interface Timing {
@@ -115,14 +115,13 @@ export interface CallOptions {
 }
 
 export interface SimClient {
-  flows(options?: { cursor?: string; limit?: number } & CallOptions): Promise<{ flows: Flow[]; nextCursor: string | null }>;
+  flows(
+    options?: { cursor?: string; limit?: number } & CallOptions,
+  ): Promise<{ flows: Flow[]; nextCursor: string | null }>;
   flow(flowId: string, options?: CallOptions): Promise<FlowDetail>;
   createFlow(draft: FlowDraft): Promise<CreatedFlow>;
   /** Starts a run that goes on by itself. The key is the same for every try of one gesture; a fresh one by default. */
-  runFlow(
-    flowId: string,
-    options?: { input?: object; idempotencyKey?: string } & CallOptions,
-  ): Promise<RunReceipt>;
+  runFlow(flowId: string, options?: { input?: object; idempotencyKey?: string } & CallOptions): Promise<RunReceipt>;
   /** Starts a run and gives its events; the last one is `final`. Leaving the loop, or `signal`, cancels the run. */
   streamRun(
     flowId: string,
@@ -149,7 +148,7 @@ export function isFinal(status: string | undefined): boolean;
  */
 export class SimError extends Error {
   constructor(
-    error: { code: string; message: string; details?: any; requestId?: string | undefined },
+    error: { code: string; message: string; details?: unknown; requestId?: string | undefined },
     more?: { status?: number; retryAfterMs?: number | undefined; cause?: unknown },
   );
   readonly code: string;
@@ -157,7 +156,7 @@ export class SimError extends Error {
   readonly status: number;
   readonly requestId: string | undefined;
   readonly retryAfterMs: number | undefined;
-  readonly details: any;
+  readonly details: unknown;
   /** Whether the same request may well be answered later. */
   get passes(): boolean;
 }

@@ -66,7 +66,9 @@ export class Transport {
     if (this.#request && !headers) {
       const url = this.#baseUrl + path;
       try {
-        return await (method === 'GET' ? this.#request.get(url, signal ? { signal } : {}) : this.#request.post(url, body ?? {}));
+        return await (method === 'GET'
+          ? this.#request.get(url, signal ? { signal } : {})
+          : this.#request.post(url, body ?? {}));
       } catch (error) {
         throw requestError(error);
       }

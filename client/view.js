@@ -27,7 +27,9 @@ function withBlock(blocks, id, change) {
  * @param {BlockView['tools'][number]} tool
  */
 function withTool(tools, tool) {
-  return tools.some(({ id }) => id === tool.id) ? tools.map((one) => (one.id === tool.id ? tool : one)) : [...tools, tool];
+  return tools.some(({ id }) => id === tool.id)
+    ? tools.map((one) => (one.id === tool.id ? tool : one))
+    : [...tools, tool];
 }
 
 /**

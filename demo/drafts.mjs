@@ -2,19 +2,40 @@
 
 import { documents } from '@sigmacode/sim-adapter/emulator';
 
-const TITLES = {
-  echo: 'Echo: gives back its input',
-  approve: 'Approve: waits for a person',
-  wait: 'Wait: runs until it is stopped',
-  fail: 'Fail: ends with an error',
+/** An agent, then a person, then the end: what a run can do, one after the other. */
+function review() {
+  const document = structuredClone(documents.agent);
+  const { blocks, edges } = document.state;
+  blocks.agent.subBlocks.tools.value = [{ type: 'search', title: 'search' }];
+  Object.assign(blocks, {
+    ask: structuredClone(documents.approve.state.blocks.ask),
+    after: structuredClone(documents.approve.state.blocks.after),
+  });
+  blocks.ask.subBlocks.builderData.value[0].value = '<agent.content>';
+  const [edge] = edges;
+  edges.push({ ...edge, id: 'edge-1', source: 'agent', target: 'ask' });
+  edges.push({ ...edge, id: 'edge-2', source: 'ask', target: 'after' });
+  return document;
+}
+
+/** By name: title and document. */
+const DRAFTS = {
+  review: ['Review: an agent writes, then a person decides', review()],
+  talk: ['Talk: an agent answers word by word', documents.agent],
+  echo: ['Echo: gives back its input', documents.echo],
+  approve: ['Approve: waits for a person', documents.approve],
+  wait: ['Wait: runs until it is stopped', documents.wait],
+  fail: ['Fail: ends with an error', documents.fail],
 };
 
-/** @returns {{name: string, document: object, deploy: true} | undefined} */
+/** @returns {{name: string, description: string, document: object, deploy: true} | undefined} */
 export function draft(key) {
-  return Object.hasOwn(TITLES, key) ? { name: `Demo ${key}`, document: documents[key], deploy: true } : undefined;
+  if (!Object.hasOwn(DRAFTS, key)) return undefined;
+  const [description, document] = DRAFTS[key];
+  return { name: `Demo ${key}`, description, document, deploy: true };
 }
 
 /** Every draft with its title, for the page. */
 export function drafts() {
-  return Object.entries(TITLES).map(([key, title]) => ({ title, ...draft(key) }));
+  return Object.entries(DRAFTS).map(([key, [title]]) => ({ title, ...draft(key) }));
 }

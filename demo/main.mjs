@@ -1,9 +1,11 @@
 // `npm run demo`: LibreChat's shape in small (Express, sign-in, the adapter's router) with a page to try it on.
 // `--once` walks the same routes without a person; `--port N` chooses the port. Knows no route of the adapter itself.
 
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { curlLines } from './curl.mjs';
+import { buildPage } from './page.mjs';
 import { startServer } from './server.mjs';
 import { simForPage, simsForTour } from './sim.mjs';
 import { tour } from './tour.mjs';
@@ -14,8 +16,9 @@ const { values } = parseArgs({
 
 /** A page for a person, until the process is stopped. */
 async function serve() {
+  const page = await buildPage(path.join(import.meta.dirname, '../.build/demo'));
   const sim = await simForPage();
-  const server = await startServer({ sim: sim.options, port: Number(values.port) });
+  const server = await startServer({ sim: sim.options, port: Number(values.port), page });
   console.log(`\nSim behind it: ${sim.title}\nOpen ${server.url} or paste these lines, one for each route:\n`);
   console.log(curlLines(server.url));
   const stop = async () => {

@@ -1,34 +1,36 @@
 // The host: what of LibreChat's server the adapter meets, in the same order, and the demo's page.
 
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
 import { simRouter } from '@sigmacode/sim-adapter';
 import express from 'express';
 
 import { draft, drafts } from './drafts.mjs';
-import { requireJwtAuth, signIn } from './sign-in.mjs';
+import { refresh, requireJwtAuth, signIn } from './sign-in.mjs';
 
 // Handles and run ids are derived from it; a deployment sets one that outlives the process.
 process.env.SIM_HANDLE_SECRET ||= crypto.randomUUID() + crypto.randomUUID();
 
-function createApp(sim) {
+function createApp({ sim, page, tokenSeconds }) {
   const app = express();
+  app.set('tokenSeconds', tokenSeconds);
   app.use(express.json({ limit: '3mb' }));
   app.post('/api/auth/login', signIn);
+  app.post('/api/auth/refresh', refresh);
   app.use('/api/sim', requireJwtAuth, simRouter(sim));
   app.get('/drafts', (_req, res) => res.json(drafts()));
   app.get('/drafts/:name', (req, res, next) => (draft(req.params.name) ? res.json(draft(req.params.name)) : next()));
-  app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
+  if (page) app.use(express.static(page));
   return app;
 }
 
 /**
- * @param {{sim: object, port: number}} options `sim` goes to `simRouter`; port 0 is any free one.
+ * @param {{sim: object, port: number, page?: string, tokenSeconds?: number}} options `sim` goes to `simRouter`; port 0 is
+ *   any free one; `page` is the folder of the built page; tokens last 15 minutes, as LibreChat's do.
  * @returns {Promise<{url: string, close: () => Promise<void>}>}
  */
-export async function startServer({ sim, port }) {
-  const server = createApp(sim).listen(port, '127.0.0.1');
+export async function startServer({ sim, port, page, tokenSeconds = 900 }) {
+  const server = createApp({ sim, page, tokenSeconds }).listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${server.address().port}`,

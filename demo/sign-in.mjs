@@ -1,5 +1,6 @@
 // A stand-in for LibreChat's sign-in: any name is let in, as an administrator. Tokens and guard are LibreChat's: HS256
-// with JWT_SECRET, payload {id, username, provider, email}, 15 minutes, and the passport-jwt strategy before the router.
+// with JWT_SECRET, payload {id, username, provider, email}, short-lived, a cookie for the next one, and the passport-jwt
+// strategy before the router.
 
 import { createHash, randomBytes } from 'node:crypto';
 
@@ -8,6 +9,8 @@ import passport from 'passport';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 
 process.env.JWT_SECRET = randomBytes(32).toString('hex');
+const REFRESH_SECRET = randomBytes(32);
+const COOKIE = 'refreshToken';
 
 const users = new Map();
 
@@ -27,9 +30,27 @@ export function signIn(req, res) {
   }
   const user = userOf(username);
   users.set(user.id, user);
-  const { id, provider, email } = user;
-  const token = jwt.sign({ id, username, provider, email }, process.env.JWT_SECRET, { expiresIn: '15m' });
-  res.json({ token, user });
+  const token = jwt.sign({ id: user.id }, REFRESH_SECRET, { expiresIn: '7d' });
+  res.cookie(COOKIE, token, { httpOnly: true, sameSite: 'strict', path: '/api/auth' });
+  res.json(admit(req, user));
+}
+
+/** A token for the next minutes, and whose it is. */
+function admit(req, user) {
+  const { id, username, provider, email } = user;
+  const expiresIn = req.app.get('tokenSeconds') ?? 900;
+  return { token: jwt.sign({ id, username, provider, email }, process.env.JWT_SECRET, { expiresIn }), user };
+}
+
+/** `POST` with the cookie of a sign-in → `{token, user}`, or 401. */
+export function refresh(req, res) {
+  const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(req.headers.cookie ?? '')?.[1];
+  try {
+    const user = users.get(jwt.verify(cookie ?? '', REFRESH_SECRET, { algorithms: ['HS256'] }).id);
+    res.json(admit(req, user));
+  } catch {
+    res.status(401).json({ message: 'Sign in again' });
+  }
 }
 
 passport.use(

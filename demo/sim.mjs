@@ -3,6 +3,8 @@
 
 import { startEmulator } from '@sigmacode/sim-adapter/emulator';
 
+import { drafts } from './drafts.mjs';
+
 /** @typedef {{title: string, options: object, close: () => Promise<void>}} Sim `options` are those of `simRouter`. */
 
 const configured = () => Boolean(process.env.SIM_BASE_URL);
@@ -14,8 +16,8 @@ async function fromEnvironment() {
 }
 
 /** @returns {Promise<Sim>} */
-async function emulated({ apiVersions, apiVersion, runMs }) {
-  const emulator = await startEmulator({ apiVersions, runMs });
+async function emulated({ apiVersions, apiVersion, runMs, flows }) {
+  const emulator = await startEmulator({ apiVersions, runMs, flows });
   const { url: baseUrl, apiKey, workspaceId } = emulator;
   return {
     title: `the emulator, API generation ${apiVersion}`,
@@ -24,9 +26,11 @@ async function emulated({ apiVersions, apiVersion, runMs }) {
   };
 }
 
-/** One Sim for the page. The emulator's runs take long enough to watch them. */
+/** One Sim for the page. The emulator has flows to begin with, and its runs take long enough to watch them. */
 export function simForPage() {
-  return configured() ? fromEnvironment() : emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 1500 });
+  if (configured()) return fromEnvironment();
+  const flows = drafts().map(({ name, description, document }) => ({ name, description, document }));
+  return emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 1500, flows });
 }
 
 /** How to start each Sim of the tour: the configured one, or an emulator for each generation. */

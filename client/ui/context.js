@@ -12,7 +12,10 @@ const Context = createContext(/** @type {Shared | null} */ (null));
 export function SimProvider({ client, locale = 'en', children }) {
   const language = locale.toLowerCase().split(/[-_]/)[0];
   const t = language === 'de' ? texts.de : texts.en;
-  const shared = useMemo(() => ({ client, locale: language === 'de' ? locale : 'en', t }), [client, locale, language, t]);
+  const shared = useMemo(
+    () => ({ client, locale: language === 'de' ? locale : 'en', t }),
+    [client, locale, language, t],
+  );
   return createElement(Context.Provider, { value: shared }, children);
 }
 

@@ -4,16 +4,16 @@ import { createElement as h } from 'react';
 
 import { useSim } from './context.js';
 
-/** @param {import('../index.js').SimError} error @returns {string[]} */
-function fieldsOf({ details }) {
-  const fields = Array.isArray(details?.fields) ? details.fields : [];
-  return fields.map((/** @type {{path: string, message: string}} */ { path, message }) => `${path}: ${message}`);
+/** @param {unknown} details of an `invalid_request` @returns {string[]} */
+function fieldsOf(details) {
+  const { fields = [] } = /** @type {{fields?: {path: string, message: string}[]}} */ (details ?? {});
+  return fields.map(({ path, message }) => `${path}: ${message}`);
 }
 
 /** @param {{error: import('../index.js').SimError, children?: import('react').ReactNode}} props */
 export function ErrorNote({ error, children }) {
   const { t } = useSim();
-  const lines = fieldsOf(error);
+  const lines = fieldsOf(error.details);
   return h(
     'div',
     { className: 'sim-error', role: 'alert' },

@@ -57,7 +57,6 @@ function useLoaded(load) {
     /** @returns {{data: T | null, error: SimError | null, load: unknown}} */ () => ({ data: null, error: null, load }),
   );
   const [round, setRound] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` asks for the same again.
   useEffect(() => {
     if (load === null) return undefined;
     const abort = new AbortController();

@@ -70,10 +70,5 @@ export function Output({ output, folded }) {
   const { t } = useSim();
   if (output === null || output === undefined) return null;
   if (!folded) return h('div', null, h('p', { className: 'sim-label' }, t.output), h(Shown, { text: textOf(output) }));
-  return h(
-    'details',
-    null,
-    h('summary', null, t.output),
-    h(Shown, { text: JSON.stringify(output, null, 2) }),
-  );
+  return h('details', null, h('summary', null, t.output), h(Shown, { text: JSON.stringify(output, null, 2) }));
 }

@@ -48,9 +48,7 @@ export function PauseForm({ run, busy, onAnswer }) {
       h(
         'dl',
         { className: 'sim-asked' },
-        shown.map(({ name, value }) =>
-          h('div', { key: name }, h('dt', null, name), h('dd', null, readable(value))),
-        ),
+        shown.map(({ name, value }) => h('div', { key: name }, h('dt', null, name), h('dd', null, readable(value)))),
       ),
     h(Fields, { fields: asked, problems }),
     h('button', { type: 'submit', className: 'sim-button', 'aria-disabled': busy }, busy ? t.sending : t.send),

@@ -1,0 +1,105 @@
+// What a user does: make a flow, start one, follow it, follow another run by its id. All of it is the kit's doing; this
+// file only puts its parts on a page.
+
+import { CreateDraftButton, FlowPicker, RunCard, useRun, useRunFlow } from '@sigmacode/sim-adapter/client/react';
+import { useEffect, useState } from 'react';
+
+import { loadDrafts } from './session.mjs';
+
+const MODES = {
+  stream: 'Stream: tokens as they come; the run ends with this page',
+  async: 'In the background: statuses only; the run goes on',
+};
+
+function Create({ onCreated }) {
+  const [drafts, setDrafts] = useState([]);
+  const [chosen, setChosen] = useState(0);
+  useEffect(() => {
+    loadDrafts().then(setDrafts);
+  }, []);
+  const { title: _title, ...draft } = drafts[chosen] ?? {};
+  return (
+    <section className="panel" aria-labelledby="create">
+      <h2 id="create">Make a flow</h2>
+      <label htmlFor="draft">Start from</label>
+      <select id="draft" value={chosen} onChange={(event) => setChosen(Number(event.target.value))}>
+        {drafts.map(({ title }, index) => (
+          <option key={title} value={index}>
+            {title}
+          </option>
+        ))}
+      </select>
+      <CreateDraftButton draft={draft} onCreated={onCreated} />
+    </section>
+  );
+}
+
+function Run({ flows }) {
+  const run = useRunFlow();
+  const [mode, setMode] = useState('stream');
+  const [title, setTitle] = useState('');
+
+  function start(flow, input) {
+    setTitle(flow.name);
+    run.start(flow.id, { input, mode });
+  }
+
+  return (
+    <section className="panel" aria-labelledby="run">
+      <h2 id="run">Run a flow</h2>
+      <fieldset>
+        <legend>How</legend>
+        {Object.entries(MODES).map(([key, words]) => (
+          <label key={key} className="row">
+            <input type="radio" name="mode" checked={mode === key} onChange={() => setMode(key)} />
+            {words}
+          </label>
+        ))}
+      </fieldset>
+      <FlowPicker key={flows} onStart={start} busy={run.busy === 'start'} />
+      {(run.run || run.busy || run.error) && <RunCard run={run} title={title} />}
+      {run.run && (
+        <p className="handle">
+          Run <code id="handle">{run.run.id}</code>
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Watched({ runId }) {
+  return <RunCard run={useRun(runId)} title="Watched run" />;
+}
+
+function Watch() {
+  const [runId, setRunId] = useState('');
+  function submit(event) {
+    event.preventDefault();
+    setRunId(new FormData(event.currentTarget).get('run-id').trim());
+  }
+  return (
+    <section className="panel" aria-labelledby="watch">
+      <h2 id="watch">Watch a run</h2>
+      <form onSubmit={submit}>
+        <label htmlFor="run-id">Run id</label>
+        <div className="row">
+          <input id="run-id" name="run-id" required spellCheck="false" />
+          <button type="submit">Watch</button>
+        </div>
+      </form>
+      {runId && <Watched runId={runId} />}
+    </section>
+  );
+}
+
+export function Workbench() {
+  // The list of flows is read again when there is a new one.
+  const [flows, setFlows] = useState(0);
+  return (
+    <>
+      <Run flows={flows} />
+      <Create onCreated={() => setFlows((count) => count + 1)} />
+      <Watch />
+    </>
+  );
+}
