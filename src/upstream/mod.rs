@@ -253,6 +253,9 @@ impl Upstream {
         if let Some(body) = &call.body {
             set("content-type", "application/json")?;
             *request.body_mut() = Some(body.clone().into());
+        } else if call.method != Method::Get {
+            // RFC 9110 §8.6: without it some proxies answer 411.
+            set("content-length", "0")?;
         }
         if let Some(signing) = &self.signing {
             signing.add(&mut request, call.body.as_deref().unwrap_or_default()).map_err(unsendable)?;

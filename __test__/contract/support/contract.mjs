@@ -50,6 +50,7 @@ export function requestFaults(request, asking) {
     ...ours.requestFaults(request),
     ...headerFaults(request, found.operation, ours),
     ...(typed ? [] : ['a body without a content type']),
+    ...(request.method === 'GET' || request.headers['content-length'] ? [] : ['a write without a length']),
     ...simFaults(request),
   ];
 }

@@ -53,11 +53,14 @@ export const requests = [
   example('flows', 'GET /api/runs/run-1'),
 ];
 
+/** RFC 9110 section 8.6: a write says that it has no body. */
+const bare = (method) => (method === 'GET' ? {} : { 'content-length': '0' });
+
 /** An example as a server sees it. */
 export function received({ method, path, body, headers }) {
   const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body));
   const content =
-    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(bytes.length) };
+    body === undefined ? bare(method) : { 'content-type': 'application/json', 'content-length': String(bytes.length) };
   const all = { ...HEADERS, ...content, ...headers };
   return { method, path, headers: all, rawHeaders: Object.entries(all).flat(), body: bytes };
 }
