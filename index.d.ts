@@ -301,6 +301,8 @@ export interface AdapterOptions {
   redisKeyPrefix?: string;
   /** `USE_REDIS_CLUSTER` */
   redisCluster?: boolean;
+  /** PEM file of the authorities that Redis' certificate is checked against; `REDIS_CA`. */
+  redisCa?: string;
   /** What `/proxy` admits beyond its own rules, for example `GET /api/v2/logs`. `SIM_PROXY_RULES` */
   proxyRules?: string | string[];
   /** `host` (default) trusts `req.user`; `jwt` also verifies bearer tokens (HS256) here. */

@@ -128,11 +128,19 @@ fn policy(config: &Config, host: Arc<dyn Host>) -> Result<Policy, Vec<Problem>> 
         PlansSource::File(path) => Plans::from_file(std::path::Path::new(path)),
     };
     let problem = |p: crate::policy::Problem| Problem { name: p.path, message: p.message };
+    let mut redis = config.limits.redis.clone();
+    if let (Some(redis), Some(file)) = (&mut redis, &config.limits.redis_ca_file) {
+        let unreadable = |error: std::io::Error| Problem {
+            name: "redisCa (REDIS_CA)".to_owned(),
+            message: format!("cannot be read: {}", error.kind()),
+        };
+        redis.ca = Some(std::fs::read(file).map_err(|error| vec![unreadable(error)])?);
+    }
     let limits = PolicyConfig {
         plans: plans.map_err(|list| list.into_iter().map(problem).collect::<Vec<_>>())?,
         user_rate: config.limits.user_rate,
         ip_rate: config.limits.ip_rate,
-        redis: config.limits.redis.clone(),
+        redis,
     };
     let tell = move |event| match event {
         Event::RedisUnavailable(fault) => {

@@ -30,10 +30,21 @@ use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either, Either3, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::arrival::{Asker, Request};
 use crate::config::{Config, Problem};
 use crate::engine::{Engine, Submission};
+
+/// Secrets are among the settings: nothing of them stays behind but what the configuration keeps and wipes itself.
+fn wipe(settings: &mut serde_json::Value) {
+    match settings {
+        serde_json::Value::String(text) => text.zeroize(),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(wipe),
+        serde_json::Value::Object(map) => map.values_mut().for_each(wipe),
+        _ => {}
+    }
+}
 
 /// One adapter: configuration, connections, runtime thread.
 #[napi]
@@ -73,13 +84,16 @@ impl Native {
     /// message is JSON: `[{name, message}]`, every problem of the configuration.
     #[napi(constructor)]
     pub fn new(settings: String, wake: Function<(), ()>) -> napi::Result<Self> {
+        let settings = Zeroizing::new(settings);
         let problems = |list: Vec<Problem>| {
             let list = list.iter().map(|p| serde_json::json!({ "name": p.name, "message": p.message })).collect();
             napi::Error::from_reason(serde_json::Value::Array(list).to_string())
         };
-        let settings = serde_json::from_str(&settings)
+        let mut settings = serde_json::from_str(&settings)
             .map_err(|_| problems(vec![Problem { name: "options".into(), message: "must be plain data".into() }]))?;
-        let config = Config::read(&settings).map_err(problems)?;
+        let config = Config::read(&settings);
+        wipe(&mut settings);
+        let config = config.map_err(problems)?;
         // Weak: an adapter that nobody waits for does not keep the process alive.
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
         let wake = move || {

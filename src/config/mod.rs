@@ -73,6 +73,8 @@ pub struct LimitsConfig {
     pub ip_rate: Option<Rate>,
     pub plans: PlansSource,
     pub redis: Option<RedisConfig>,
+    /// PEM file of the authorities that Redis' certificate is checked against.
+    pub redis_ca_file: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -225,7 +227,7 @@ fn limits(r: &mut Reader<'_>) -> LimitsConfig {
     // LibreChat's own switch: an address that it does not use is not ours to use either.
     let off = r.env("USE_REDIS").as_deref() == Some("false");
     let redis = uri.filter(|_| !off).map(|uri| RedisConfig { uri, prefix, cluster, ca: None });
-    LimitsConfig { user_rate, ip_rate, plans, redis }
+    LimitsConfig { user_rate, ip_rate, plans, redis, redis_ca_file: r.text("redisCa", "REDIS_CA") }
 }
 
 /// `MAX` requests per `WINDOW` minutes, as LibreChat names its limits; `MAX` 0: no limit.
