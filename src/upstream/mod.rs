@@ -31,7 +31,7 @@ use crate::config::SimConfig;
 use crate::error::{Code, Error};
 use crate::run::keys::Secret;
 
-/// Silence for this long counts against Sim, however little time its caller had.
+/// Silence for this long counts against Sim, however little time its caller had; half the usual time where that is less.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to Sim.
@@ -174,7 +174,7 @@ impl Upstream {
             Ok(outcome) => outcome,
             Err(_) => {
                 // A caller in a hurry does not make Sim slow: its time-outs must not close the way for the others.
-                let counts = began.elapsed() >= self.timeout.min(PATIENCE);
+                let counts = began.elapsed() >= PATIENCE.min(self.timeout / 2);
                 Err(Lost { failure: Failure::unclear(timed_out()), counts })
             }
         };
