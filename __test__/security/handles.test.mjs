@@ -127,7 +127,7 @@ describe('a handle', () => {
     const handle = await start(v1.call);
     expect(handle).toMatch(/^[A-Za-z0-9_-]{20,119}$/);
     expect((await v2.call('GET', `/runs/${handle}/status`)).status).toBe(200);
-    expect(sim.requests.at(-1).path).toMatch(/^\/api\/workflows\/approve\/executions\//);
+    expect(sim.requests.at(-1).path).toMatch(/^\/api\/workflows\/approve\//);
   });
 });
 

@@ -264,7 +264,7 @@ describe('resolveUser', () => {
   it('that throws refuses, says so in the log, and is asked again', async () => {
     const lines = [];
     let broken = true;
-    const logger = { warn: (message, { event }) => lines.push(event) };
+    const logger = { warn: (_message, { event }) => lines.push(event) };
     const { sim, call } = await started(
       ({ id }) => {
         if (broken) throw new Error('the database is away');

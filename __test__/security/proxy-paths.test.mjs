@@ -78,7 +78,6 @@ describe('POST /proxy', () => {
         { method, path: '/api/flows', url: 'http://127.0.0.1/' },
         { method, path: '/api/flows', headers: { host: 'x' } },
         '[]',
-        'null',
       ]) {
         expect(refusal(await call('POST', '/proxy', { body }))).toEqual([400, 'invalid_request']);
       }
