@@ -55,6 +55,7 @@ class Bridge {
   #native;
   #logger;
   #answer;
+  #planOf;
   /** @type {Map<number, { sink: Sink, user: unknown }>} */
   #pending = new Map();
   #onClosed;
@@ -74,9 +75,20 @@ class Bridge {
     }
     this.#logger = options.logger;
     this.#answer = answerers(options);
-    this.planOf = planReader(options.planOf ?? undefined);
+    this.#planOf = planReader(options.planOf ?? undefined);
     /** Whether tokens are verified here, so that the router must hand over the header. */
     this.verifiesTokens = options.auth === 'jwt';
+  }
+
+  /** The name of the user's plan, or a promise of it. One that cannot be told is none: the most restricted plan holds. */
+  planOf(user) {
+    const failed = (error) => this.#hookFailed('planOf', error);
+    try {
+      const plan = this.#planOf(user);
+      return typeof plan?.then === 'function' ? plan.then((name) => name, failed) : plan;
+    } catch (error) {
+      return failed(error);
+    }
   }
 
   /**
@@ -151,9 +163,13 @@ class Bridge {
       const user = this.#pending.get(call)?.user ?? about.user;
       answer = JSON.stringify(await this.#answer[name](user, about));
     } catch (error) {
-      this.#log({ level: 'warn', event: 'hook_failed', message: `${name} failed: ${error?.message ?? error}` });
+      this.#hookFailed(name, error);
     }
     this.#native.reply(id, answer);
+  }
+
+  #hookFailed(name, error) {
+    this.#log({ level: 'warn', event: 'hook_failed', message: `${name} failed: ${error?.message ?? error}` });
   }
 
   #log({ level, event, message }) {

@@ -45,12 +45,7 @@ function createRouter(adapter) {
 
   return function sim(req, res, next) {
     readBody(req, bridge.maxBodyBytes, (tooLarge, body) => {
-      let plan;
-      try {
-        plan = req.user && bridge.planOf(req.user);
-      } catch (error) {
-        return next(error);
-      }
+      const plan = req.user && bridge.planOf(req.user);
       if (typeof plan?.then !== 'function') return submit(req, res, plan, tooLarge, body);
       plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
     });
