@@ -48,8 +48,8 @@ impl Operation {
     /// What plans call it.
     pub fn kind(&self) -> policy::Operation {
         match self {
-            // Not in any plan: whoever is signed in may ask for it.
-            Operation::Health | Operation::ListFlows(_) => policy::Operation::FlowsList,
+            Operation::Health => policy::Operation::Health,
+            Operation::ListFlows(_) => policy::Operation::FlowsList,
             Operation::GetFlow(_) => policy::Operation::FlowsGet,
             Operation::CreateFlow(request) if request.deploy => policy::Operation::FlowsDeploy,
             Operation::CreateFlow(_) => policy::Operation::FlowsCreate,

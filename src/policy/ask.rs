@@ -30,9 +30,12 @@ pub enum Operation {
     Proxy,
     FlowsCreate,
     FlowsDeploy,
+    /// In no plan: whoever is signed in may ask for it, as often as the rate allows.
+    Health,
 }
 
 impl Operation {
+    /// Those that a plan can name.
     pub const ALL: [Operation; 10] = [
         Operation::FlowsList,
         Operation::FlowsGet,
@@ -59,6 +62,7 @@ impl Operation {
             Operation::Proxy => "proxy",
             Operation::FlowsCreate => "flows.create",
             Operation::FlowsDeploy => "flows.deploy",
+            Operation::Health => "health",
         }
     }
 
@@ -72,7 +76,8 @@ impl Operation {
             | Operation::RunsRead
             | Operation::Knowledge
             | Operation::RunsCancel
-            | Operation::Proxy => Bucket::Read,
+            | Operation::Proxy
+            | Operation::Health => Bucket::Read,
         }
     }
 }
