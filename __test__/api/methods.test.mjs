@@ -234,7 +234,7 @@ describe('timeoutMs', () => {
   it('of a start tells which run may have started', async () => {
     const { sim, adapter } = await startAll(['echo']);
     sim.addFault({ kind: 'hang', apply: true, method: 'POST' });
-    const error = await adapter.runFlow('echo', { timeoutMs: 100 }).catch((error) => error);
+    const error = await adapter.runFlow('echo', { timeoutMs: 500 }).catch((error) => error);
     expect(error.code).toBe('upstream_timeout');
     expect((await adapter.runStatus(error.details.runId)).run.flowId).toBe('echo');
   });

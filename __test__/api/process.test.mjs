@@ -68,9 +68,9 @@ describe('a program', () => {
   it('whose canRunFlow throws away its answer late does not crash', async () => {
     const sim = await startSim(['echo']);
     const code = `
-      const canRunFlow = () => new Promise((resolve) => setTimeout(resolve, 100, true));
+      const canRunFlow = () => new Promise((resolve) => setTimeout(resolve, 900, true));
       const adapter = new SimAdapter({ canRunFlow });
-      adapter.getFlow('echo', { user: { id: 'a' }, timeoutMs: 20 }).catch(({ code }) => console.log(code));`;
+      adapter.getFlow('echo', { user: { id: 'a' }, timeoutMs: 500 }).catch(({ code }) => console.log(code));`;
     const { stdout, stderr } = await run(script(code), envFor(sim));
     expect([stdout, stderr]).toEqual(['forbidden\n', '']);
   });

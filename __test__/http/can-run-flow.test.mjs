@@ -93,7 +93,7 @@ describe('canRunFlow', () => {
   );
 
   it('that never answers is a refusal when the time is up', async () => {
-    const { call } = await started(() => new Promise(() => {}), { timeoutMs: 100 });
+    const { call } = await started(() => new Promise(() => {}), { timeoutMs: 500 });
     expect(refusal(await call('GET', '/flows/echo'))).toEqual([403, 'forbidden']);
   });
 
