@@ -33,6 +33,17 @@ function withTool(tools, tool) {
 }
 
 /**
+ * What a pause asks. Not every word of the same pause repeats it.
+ *
+ * @param {RunView['run']} before
+ * @param {import('./index.js').Run} run
+ */
+function withQuestion(before, run) {
+  const asked = before && 'output' in before && before.paused?.contextId === run.paused?.contextId;
+  return run.status === 'paused' && asked ? { ...run, output: run.output ?? before.output } : run;
+}
+
+/**
  * News of the run. One that has ended stays ended: an older word may arrive late.
  *
  * @param {RunView} view
@@ -41,7 +52,7 @@ function withTool(tools, tool) {
  */
 export function withRun(view, run) {
   if (view.run?.id === run.id && isFinal(view.run.status) && !isFinal(run.status)) return view;
-  return { ...view, run: { ...view.run, ...run } };
+  return { ...view, run: 'output' in run ? withQuestion(view.run, run) : run };
 }
 
 /**
