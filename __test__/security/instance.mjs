@@ -25,7 +25,7 @@ await once(server, 'listening');
 tell({ port: server.address().port });
 
 process.on('message', (message) => {
-  if (message !== 'end') return;
+  if (message === 'ping') return tell({ pong: true });
   server.close();
   server.closeAllConnections();
   process.disconnect();

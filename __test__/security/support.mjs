@@ -111,7 +111,16 @@ export async function startProcess(env, options = {}) {
     output: () => output,
     exited,
     call: (...args) => to(host, ...args),
-    send: (message) => child.send(message),
+    /** Lets it end by itself, once nothing keeps it. */
+    end: () => child.send('end'),
+    /** Resolves when all that it has logged so far has come. */
+    async settled() {
+      child.send('ping');
+      for (;;) {
+        const [{ pong }] = await once(child, 'message');
+        if (pong) return;
+      }
+    },
     logged: (event) =>
       new Promise((resolve) => {
         const check = () => logs.some((line) => line.event === event) && resolve();
