@@ -7,7 +7,12 @@ import path from 'node:path';
 import { must, run, StepError, step } from './steps.mjs';
 
 /** Program → Debian package. */
-const NEEDED = { 'redis-server': 'redis-server', 'docker-compose': 'docker-compose', busybox: 'busybox' };
+const NEEDED = {
+  'redis-server': 'redis-server',
+  'docker-compose': 'docker-compose',
+  busybox: 'busybox',
+  chromium: 'chromium',
+};
 
 function onPath(program) {
   return (process.env.PATH ?? '').split(path.delimiter).some((folder) => {
