@@ -1,0 +1,38 @@
+// The benchmark compares like with like: every peer answers as the package does and signs what it sends to Sim.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { checkAnswers } from '../bench/harness/answers.mjs';
+import { startUpstream } from '../bench/harness/processes.mjs';
+import { judge, median } from '../bench/harness/report.mjs';
+import { SCENARIOS } from '../bench/harness/scenarios.mjs';
+
+describe('the benchmark', () => {
+  let upstream;
+  beforeAll(async () => {
+    upstream = await startUpstream();
+  });
+  afterAll(() => upstream.end());
+
+  it('measures peers that all do the same work', async () => {
+    expect(await checkAnswers(SCENARIOS, upstream.url)).toEqual([]);
+  }, 60_000);
+});
+
+describe('a bar', () => {
+  const figures = {
+    'sim-adapter': [{ rate: 30 }, { rate: 28 }],
+    slow: [{ rate: 10 }, { rate: 10 }],
+    fast: [{ rate: 20 }, { rate: 20 }],
+  };
+  const scenario = (bar) => ({ name: 'some', bars: [{ metric: 'rate', ...bar }] });
+
+  it('compares with the best of its peers', () => {
+    const [bar] = judge(scenario({ against: ['slow', 'fast'], least: 1.4, stretch: 1.5 }), figures);
+    expect(bar).toMatchObject({ value: median([1.5, 1.4]), met: true, stretched: false });
+  });
+
+  it('is missed by what is above the most that it allows', () => {
+    expect(judge(scenario({ most: 28.9 }), figures)).toMatchObject([{ value: 29, met: false }]);
+  });
+});

@@ -1,0 +1,73 @@
+// Measures one scenario: every peer warmed up, then in turn, round after round, so that whatever else the machine does
+// meets all of them. It must not know what the figures have to be.
+
+import { readFileSync } from 'node:fs';
+
+import { StepError } from '../../scripts/steps.mjs';
+import { withPeers } from './processes.mjs';
+import { load, writeScript } from './wrk.mjs';
+
+const PAGE = 4096;
+const RSS_EVERY_MS = 50;
+
+/** @typedef {{ warmMs: number, sliceMs: number, rounds: number }} Pace */
+
+/** The largest resident memory of a process while `work` goes on, in MB. */
+async function watchMemory(pid, work) {
+  let most = 0;
+  const look = () => {
+    most = Math.max(most, Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE);
+  };
+  look();
+  const timer = setInterval(look, RSS_EVERY_MS);
+  try {
+    return [await work(), () => most / 1e6];
+  } finally {
+    clearInterval(timer);
+    look();
+  }
+}
+
+/** One peer under load for a while: what it did, and what that cost. */
+async function slice(scenario, peer, script, ms) {
+  const before = await peer.usage('reset');
+  const [result, most] = await watchMemory(peer.pid, () => load(peer.url, script, scenario.connections, ms));
+  const after = await peer.usage();
+  const { requests, us, bytes, broken, refused } = result;
+  if (requests === 0) throw new StepError(`${scenario.name}: ${peer.name} answered nothing`);
+  if (broken > 0) throw new StepError(`${scenario.name}: ${peer.name} broke ${broken} requests`);
+  if (refused !== (scenario.refused ? requests : 0)) {
+    throw new StepError(`${scenario.name}: ${peer.name} refused ${refused} of ${requests} requests`);
+  }
+  return {
+    rate: (requests / us) * 1e6,
+    megabytes: bytes / us,
+    cpu: (after.cpu - before.cpu) / requests,
+    main: (after.main - before.main) / requests,
+    p50: result.p50 / 1000,
+    p99: result.p99 / 1000,
+    delay: after.delayMs,
+    rss: most(),
+  };
+}
+
+/**
+ * @param {(typeof import('./scenarios.mjs').SCENARIOS)[number]} scenario
+ * @param {Pace} pace
+ * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
+ */
+export async function measure(scenario, upstream, { warmMs, sliceMs, rounds }) {
+  const script = writeScript(scenario.name, scenario.request);
+  const { mount, limit, peers: names, slower = 1 } = scenario;
+  return withPeers(names, { mount, limit, upstream }, async (peers) => {
+    for (const peer of peers) await load(peer.url, script, scenario.connections, warmMs * slower);
+    const figures = Object.fromEntries(names.map((name) => [name, []]));
+    for (let round = 0; round < rounds; round++) {
+      const first = round % peers.length;
+      for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
+        figures[peer.name].push(await slice(scenario, peer, script, sliceMs * slower));
+      }
+    }
+    return figures;
+  });
+}

@@ -1,0 +1,92 @@
+// Starts and ends the processes: the upstream, and a server for each peer. It must not know what is measured.
+
+import { fork, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+import { must, root } from '../../scripts/steps.mjs';
+import { SECRETS } from './requests.mjs';
+
+/** Where everything goes that a benchmark writes. */
+export const FOLDER = path.join(root, '.build/bench');
+
+/** More than one user sends in a minute, were all requests one user's thousand users'. */
+const UNLIMITED = { userMax: 100_000, userWindow: 1 };
+
+const newer = (file, other) => existsSync(file) && statSync(file).mtimeMs > statSync(other).mtimeMs;
+
+/** @returns {Promise<{ url: string, end: () => void }>} */
+export async function startUpstream() {
+  const source = path.join(root, 'bench/upstream.rs');
+  const program = path.join(FOLDER, 'upstream');
+  mkdirSync(FOLDER, { recursive: true });
+  if (!newer(program, source))
+    await must('rustc', ['--edition', '2024', '-O', '-D', 'warnings', '-o', program, source]);
+  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const port = await new Promise((resolve, reject) => {
+    child.on('error', reject).on('exit', () => reject(new Error('the upstream ended')));
+    child.stdout.once('data', (line) => resolve(Number(line)));
+  });
+  return { url: `http://127.0.0.1:${port}`, end: () => child.stdin.end() };
+}
+
+/** One peer in its process. */
+export class Peer {
+  #child;
+
+  /** @param {string} name @param {{ mount: 'json' | 'raw', upstream: string, limit?: object }} place */
+  static async start(name, { mount, upstream, limit = UNLIMITED }) {
+    const settings = JSON.stringify({ peer: name, mount, upstream, ...SECRETS, ...limit });
+    const env = { PATH: process.env.PATH, NODE_ENV: 'production' };
+    const peer = new Peer();
+    peer.name = name;
+    peer.#child = fork(path.join(root, 'bench/peers/server.mjs'), [settings], { env });
+    peer.port = (await peer.#message()).port;
+    return peer;
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** What the process has used so far: CPU in µs, and its event loop's delay since the last `reset`, in ms. */
+  usage(question = 'usage') {
+    const answer = this.#message();
+    this.#child.send(question);
+    return answer;
+  }
+
+  end() {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.disconnect();
+    return ended;
+  }
+
+  #message() {
+    return new Promise((resolve, reject) => {
+      const onExit = (code) => reject(new Error(`${this.name} ended with exit code ${code}`));
+      this.#child.once('exit', onExit);
+      this.#child.once('message', (message) => {
+        this.#child.off('exit', onExit);
+        resolve(message);
+      });
+    });
+  }
+}
+
+/** Starts a peer for each name, lets `work` use them, and ends them whatever comes. */
+export async function withPeers(names, place, work) {
+  const started = await Promise.allSettled(names.map((name) => Peer.start(name, place)));
+  const peers = started.flatMap(({ value }) => value ?? []);
+  try {
+    const failure = started.find(({ status }) => status === 'rejected');
+    if (failure) throw failure.reason;
+    return await work(peers);
+  } finally {
+    await Promise.all(peers.map((peer) => peer.end()));
+  }
+}

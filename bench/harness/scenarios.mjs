@@ -1,0 +1,151 @@
+// What is measured and what has to come out: one row of the table each. It must not know how.
+//
+// A bar compares the package with the best of the peers it names (`against`), or with nothing (an absolute figure):
+// `least` for what should be large, `most` for what should be small; `stretch` is the wish beyond it.
+
+import { proxy, run } from './requests.mjs';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const PACKAGE = 'sim-adapter';
+const UNDICIS = ['best-js', 'undici'];
+
+const rate = (least, against, stretch) => ({ metric: 'rate', against, least, stretch });
+
+/** 256 B is measured as a run and as a plain read. */
+function small(name, make) {
+  return [
+    { ...make, name: `run${name}`, title: `run, 256 B, ${make.title}`, request: run(256) },
+    { ...make, name: `proxy${name}`, title: `/proxy, 256 B, ${make.title}`, request: proxy(256) },
+  ];
+}
+
+export const SCENARIOS = [
+  ...small('', {
+    title: '64 connections, after express.json',
+    mount: 'json',
+    connections: 64,
+    peers: [PACKAGE, ...UNDICIS, 'hpm', 'axios', 'axios-string', 'express-constant', 'node-http'],
+    bars: [
+      rate(1.4, ['best-js'], 1.6),
+      rate(1.9, ['undici']),
+      rate(3.7, ['axios']),
+      rate(6.3, ['axios-string']),
+      { metric: 'main', against: ['best-js'], most: 0.6, stretch: 0.5 },
+      { metric: 'cpu', against: ['best-js'], most: 0.75, stretch: 0.65 },
+      rate(0.9, ['express-constant'], 1),
+    ],
+  }),
+  ...small('-raw', {
+    title: '64 connections, before express.json',
+    mount: 'raw',
+    connections: 64,
+    peers: [PACKAGE, 'best-js', 'express-constant'],
+    bars: [rate(1.4, ['best-js'], 1.6)],
+  }),
+  ...small('-c1', {
+    title: '1 connection, after express.json',
+    mount: 'json',
+    connections: 1,
+    peers: [PACKAGE, 'best-js'],
+    bars: [rate(1.25, ['best-js'], 1.5)],
+  }),
+  ...small('-c512', {
+    title: '512 connections, after express.json',
+    mount: 'json',
+    connections: 512,
+    peers: [PACKAGE, 'best-js'],
+    bars: [rate(1.7, ['best-js'], 2)],
+  }),
+  {
+    name: 'refused-401',
+    title: 'run with a forged token: 401',
+    request: run(256, { forged: true }),
+    refused: true,
+    mount: 'json',
+    connections: 64,
+    peers: [PACKAGE, 'best-js'],
+    bars: [rate(1.8, ['best-js'], 2.2)],
+  },
+  {
+    name: 'refused-429',
+    title: 'run above the limit: 429',
+    request: run(256),
+    refused: true,
+    // One request per user and week.
+    limit: { userMax: 1, userWindow: 7 * 24 * 60 },
+    mount: 'json',
+    connections: 64,
+    peers: [PACKAGE, 'best-js'],
+    bars: [rate(1.65, ['best-js'], 2)],
+  },
+  {
+    name: 'proxy-16k',
+    title: '/proxy, 16 KiB, 64 connections',
+    request: proxy(16 * KIB),
+    mount: 'json',
+    connections: 64,
+    peers: [PACKAGE, 'best-js'],
+    bars: [rate(1.5, ['best-js'], 1.8)],
+  },
+  {
+    name: 'proxy-1m',
+    title: '/proxy, 1 MiB, 32 connections',
+    request: proxy(MIB),
+    mount: 'json',
+    connections: 32,
+    peers: [PACKAGE, ...UNDICIS],
+    bars: [{ metric: 'megabytes', against: UNDICIS, least: 1.9, stretch: 2.2 }],
+  },
+  {
+    name: 'proxy-16m',
+    title: '/proxy, 16 MiB, 32 connections',
+    request: proxy(16 * MIB),
+    // All connections together have half a gigabyte under way.
+    slower: 4,
+    mount: 'json',
+    connections: 32,
+    peers: [PACKAGE, ...UNDICIS],
+    bars: [
+      { metric: 'megabytes', against: UNDICIS, least: 1.8, stretch: 2 },
+      { metric: 'rss', most: 250, stretch: 150 },
+      { metric: 'delay', against: UNDICIS, most: 1 },
+    ],
+  },
+  {
+    name: 'upload',
+    title: 'run, 2.9 MiB, 8 connections, after express.json',
+    request: run(Math.floor(2.9 * MIB), { users: 8 }),
+    mount: 'json',
+    connections: 8,
+    peers: [PACKAGE, ...UNDICIS],
+    bars: [],
+  },
+  {
+    name: 'upload-raw',
+    title: 'run, 2.9 MiB, 8 connections, before express.json',
+    request: run(Math.floor(2.9 * MIB), { users: 8 }),
+    mount: 'raw',
+    connections: 8,
+    peers: [PACKAGE, 'best-js'],
+    bars: [],
+  },
+  {
+    name: 'events',
+    title: 'run as a stream, 500 events back to back, 32 connections',
+    request: run(256, { flow: 'events-500', mode: 'stream' }),
+    events: 500,
+    mount: 'json',
+    connections: 32,
+    peers: [PACKAGE, ...UNDICIS],
+    bars: [
+      { metric: 'main', against: UNDICIS, most: 0.65 },
+      { metric: 'cpu', against: UNDICIS, most: 1 },
+      rate(1, UNDICIS, 1.3),
+    ],
+  },
+];
+
+/** Those who say nothing but one constant answer. */
+export const CEILINGS = ['express-constant', 'node-http'];

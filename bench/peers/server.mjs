@@ -1,0 +1,75 @@
+// The process of one peer: starts it at its place in an Express application, reports what it used when asked.
+// Argument: the settings, as JSON. It must not know what is measured.
+
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+import express from 'express';
+
+const settings = JSON.parse(process.argv[2]);
+
+/** What a run is answered with, as long as the adapter's answer: the ceilings say nothing else. */
+const HANDLE = 'A'.repeat(67);
+const ANSWER = {
+  run: {
+    id: HANDLE,
+    status: 'queued',
+    statusUrl: `/api/sim/runs/${HANDLE}/status`,
+    eventsUrl: `/api/sim/runs/${HANDLE}/events`,
+  },
+};
+
+const PEERS = {
+  'sim-adapter': async () => (await import('./sim-adapter.mjs')).simAdapter(settings),
+  'best-js': async () => (await import('./best-js.mjs')).bestJs(settings),
+  undici: async () => (await import('./undici.mjs')).undiciPeer(settings),
+  axios: async () => (await import('./axios.mjs')).axiosKey(settings),
+  'axios-string': async () => (await import('./axios.mjs')).axiosText(settings),
+  hpm: async () => (await import('./hpm.mjs')).hpm(settings),
+  'express-constant': () => (_req, res) => res.status(202).json(ANSWER),
+};
+
+async function listener() {
+  if (settings.peer === 'node-http') {
+    const bytes = Buffer.from(JSON.stringify(ANSWER));
+    return (req, res) => {
+      req.resume();
+      res.writeHead(202, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length });
+      res.end(bytes);
+    };
+  }
+  const app = express();
+  // Neither is part of what is compared.
+  app.disable('x-powered-by');
+  app.disable('etag');
+  if (settings.mount === 'json') app.use(express.json({ limit: '3mb' }));
+  app.use('/api/sim', await PEERS[settings.peer]());
+  return app;
+}
+
+/** Milliseconds between two samples of the event loop; what comes on top of it is delay. */
+const RESOLUTION_MS = 2;
+const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+delay.enable();
+
+/** CPU time of the main thread in µs: Linux counts it in ticks of 10 ms. */
+function mainThread() {
+  const stat = readFileSync(`/proc/self/task/${process.pid}/stat`, 'latin1');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) * 10_000;
+}
+
+process.on('message', (question) => {
+  if (question === 'reset') delay.reset();
+  const { user, system } = process.cpuUsage();
+  const delayMs = Math.max(delay.percentile(99) / 1e6 - RESOLUTION_MS, 0);
+  process.send({ cpu: user + system, main: mainThread(), delayMs });
+});
+process.on('disconnect', () => process.exit());
+
+const server = http.createServer(await listener());
+server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

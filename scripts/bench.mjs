@@ -1,0 +1,78 @@
+// `npm run bench`: the package side by side with what a user would write instead, each in its own process.
+//
+//   --quick      short slices, under 90 s: tells that the benchmark works, not how fast anything is
+//   --only NAME  one scenario of bench/harness/scenarios.mjs
+//   --gate       exit code 1 when a bar is missed
+//   --publish    writes the figures into docs/performance.md
+
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+
+import { measure } from '../bench/harness/measure.mjs';
+import { startUpstream } from '../bench/harness/processes.mjs';
+import { keep, publish } from '../bench/harness/publish.mjs';
+import { barRows, judge, plain, rows } from '../bench/harness/report.mjs';
+import { SCENARIOS } from '../bench/harness/scenarios.mjs';
+import { installWrk } from '../bench/harness/wrk.mjs';
+import { prepare } from './prepare.mjs';
+import { main, StepError, step } from './steps.mjs';
+
+const PACES = {
+  full: { warmMs: 2000, sliceMs: 3000, rounds: 5 },
+  quick: { warmMs: 300, sliceMs: 400, rounds: 2 },
+};
+
+function chosen(name) {
+  const scenarios = SCENARIOS.filter((scenario) => name === undefined || scenario.name === name);
+  if (scenarios.length > 0) return scenarios;
+  throw new StepError(`--only takes one of: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}`);
+}
+
+/** What the figures depend on beside the code. */
+function machine() {
+  const processor = os.cpus()[0].model.trim();
+  const load = readFileSync('/proc/loadavg', 'latin1').split(' ')[0];
+  return { date: new Date().toISOString(), processor, cores: os.cpus().length, node: process.versions.node, load };
+}
+
+main(async () => {
+  const options = { quick: 'boolean', gate: 'boolean', publish: 'boolean', only: 'string' };
+  const { values } = parseArgs({
+    options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])),
+  });
+  const scenarios = chosen(values.only);
+  if (values.publish && values.only !== undefined) throw new StepError('--publish needs all scenarios');
+  await prepare('release');
+  await installWrk();
+
+  const pace = values.quick ? PACES.quick : PACES.full;
+  const result = { machine: machine(), pace, bars: [], scenarios: [] };
+  const upstream = await startUpstream();
+  try {
+    // Loads the addon, which `prepare` has just built.
+    const { checkAnswers } = await import('../bench/harness/answers.mjs');
+    await step('all answer the same', async () => {
+      const faults = await checkAnswers(scenarios, upstream.url);
+      if (faults.length > 0) throw new StepError(faults.join('\n'));
+    });
+    for (const scenario of scenarios) {
+      await step(scenario.title, async () => {
+        const figures = await measure(scenario, upstream.url, pace);
+        console.log(plain(rows(figures)));
+        result.scenarios.push({ name: scenario.name, title: scenario.title, figures });
+        result.bars.push(...judge(scenario, figures));
+      });
+    }
+  } finally {
+    upstream.end();
+  }
+
+  keep(result);
+  if (values.publish) publish(result);
+  console.log(`\n${plain(barRows(result.bars))}`);
+  const missed = result.bars.filter(({ met }) => !met);
+  if (values.gate && missed.length > 0) {
+    throw new StepError(`missed: ${missed.map(({ scenario, text, bar }) => `${scenario} ${text} ${bar}`).join('; ')}`);
+  }
+});
