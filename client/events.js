@@ -107,11 +107,11 @@ export async function* watchRun(transport, runId, { signal, timing }) {
   const backoff = new Backoff(timing);
   const path = `/runs/${encodeURIComponent(runId)}/events`;
   let lastId = '';
-  let renewals = 0;
   for (;;) {
     /** @type {SimError | undefined} */
     let lost;
     let renewed = false;
+    const begun = Date.now();
     try {
       const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) };
       const { body } = await transport.open('GET', path, { signal, headers });
@@ -127,17 +127,16 @@ export async function* watchRun(transport, runId, { signal, timing }) {
         if (event !== 'status') continue;
         lastId = id;
         backoff.reset();
-        renewals = 0;
         yield { type: 'status', run: value.run };
         if (isFinal(value.run.status)) return;
       }
     } catch (error) {
       lost = passing(error, signal);
     }
-    // A token that is refused again and again must not become a storm of requests.
-    if (renewed && renewals++ === 0) continue;
+    if (renewed && Date.now() - begun > timing.firstRetryMs) continue;
     const retryInMs = backoff.next(lost);
-    yield { type: 'connection', state: 'lost', retryInMs, error: lost ?? networkError() };
+    // New tokens that are refused at once must not become a storm of requests; for a person nothing was lost.
+    if (!renewed) yield { type: 'connection', state: 'lost', retryInMs, error: lost ?? networkError() };
     await pause(retryInMs, signal);
   }
 }

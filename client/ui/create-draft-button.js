@@ -9,7 +9,7 @@ import { ErrorNote } from './error-note.js';
 
 /** @param {import('../react.js').CreateDraftButtonProps} props */
 export function CreateDraftButton({ draft, onCreated, className = 'sim-button', children }) {
-  const { client, t } = useSim();
+  const { client, t, locale } = useSim();
   const [busy, setBusy] = useState(false);
   const [{ flow, error }, setOutcome] = useState(/** @returns {Outcome} */ () => ({ flow: null, error: null }));
   // Two clicks may come before the state of the first one is drawn, and each would make a draft.
@@ -34,7 +34,7 @@ export function CreateDraftButton({ draft, onCreated, className = 'sim-button', 
 
   return h(
     'div',
-    { className: 'sim sim-draft' },
+    { className: 'sim sim-draft', lang: locale },
     h(
       'button',
       { type: 'button', className, 'aria-disabled': busy, onClick: create },

@@ -16,7 +16,7 @@ function Failed({ error, onRetry }) {
 
 /** @param {import('../react.js').FlowPickerProps} props */
 export function FlowPicker({ onStart, busy = false }) {
-  const { t } = useSim();
+  const { t, locale } = useSim();
   const id = useId();
   const [chosen, setChosen] = useState('');
   const [problems, setProblems] = useState(/** @type {Record<string, string>} */ ({}));
@@ -35,7 +35,7 @@ export function FlowPicker({ onStart, busy = false }) {
 
   return h(
     'form',
-    { className: 'sim sim-form', onSubmit: submit, 'aria-busy': isLoading || picked.isLoading },
+    { className: 'sim sim-form', lang: locale, onSubmit: submit, 'aria-busy': isLoading || picked.isLoading },
     h('label', { className: 'sim-label', htmlFor: id }, t.flow),
     h(
       'select',

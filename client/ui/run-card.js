@@ -54,7 +54,7 @@ function TimePause({ run }) {
 
 /** @param {import('../react.js').RunCardProps} props */
 export function RunCard({ run: followed, title }) {
-  const { t } = useSim();
+  const { t, locale } = useSim();
   const id = useId();
   const card = useRef(/** @type {HTMLElement | null} */ (null));
   const { run, busy, blocks, connection, error, startedAt } = followed;
@@ -73,6 +73,7 @@ export function RunCard({ run: followed, title }) {
     {
       ref: card,
       className: 'sim sim-card',
+      lang: locale,
       tabIndex: -1,
       'aria-labelledby': id,
       'aria-busy': busy !== null || connection === 'connecting',

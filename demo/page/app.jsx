@@ -69,7 +69,7 @@ export function App() {
           </select>
         </div>
       </header>
-      <main lang={locale}>
+      <main>
         {signedIn === null ? (
           <SignIn onSignedIn={enter} />
         ) : (
