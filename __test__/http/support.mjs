@@ -9,6 +9,8 @@ import express5 from 'express';
 import express4 from 'express4';
 import { afterEach, expect } from 'vitest';
 
+import { answerFaults } from './openapi.mjs';
+
 export { documents, express4, express5 };
 
 /** Enough bytes for a secret, and nothing else. */
@@ -95,6 +97,7 @@ export async function call(
   const text = await response.text();
   const answer = { status: response.status, headers: response.headers, text, json: JSON.parse(text) };
   if (answer.status >= 400 && !path.startsWith('/health')) expectErrorShape(answer);
+  expect(answerFaults(method, path, answer.status, answer.json)).toEqual([]);
   return answer;
 }
 
