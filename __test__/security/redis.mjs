@@ -1,60 +1,47 @@
-// A real redis-server for the tests, with a password, on a port of its own. It keeps nothing on disk.
+// A real redis-server of a test's own: a free port, no file kept. It must not know what is stored.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-import { atEnd } from '../http/support.mjs';
-
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
+  server.close();
+  await once(server, 'close');
   return port;
 }
 
 /** How many keys Redis holds. */
 async function countKeys(port, password) {
   const socket = connect(port, '127.0.0.1');
-  socket.end(`AUTH ${password}\r\nDBSIZE\r\nQUIT\r\n`);
+  socket.end(`${password ? `AUTH ${password}\r\n` : ''}DBSIZE\r\nQUIT\r\n`);
   let text = '';
   for await (const chunk of socket.setEncoding('utf8')) text += chunk;
   return Number(/:(\d+)/.exec(text)[1]);
 }
 
-/** `{uri, start(), stop(), countKeys()}`; it is started already. `stop` ends it as a crash would. */
-export async function startRedis(password) {
-  const port = await freePort();
-  let child;
-  const start = async () => {
-    const settings = [
-      '--port',
-      port,
-      '--bind',
-      '127.0.0.1',
-      '--requirepass',
-      password,
-      '--save',
-      '',
-      '--appendonly',
-      'no',
-    ];
-    child = spawn('redis-server', settings.map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
-    let log = '';
-    for await (const text of child.stdout.setEncoding('utf8')) {
-      log += text;
-      if (log.includes('Ready to accept connections')) break;
-    }
-    if (!log.includes('Ready to accept connections')) throw new Error(`redis-server did not start:\n${log}`);
-    child.stdout.resume();
+/**
+ * Starts one, and resolves when it takes connections. `stop(signal?)` resolves when it has ended.
+ * @param {{ port?: number, password?: string }} [options]
+ */
+export async function startRedis({ port: givenPort, password } = {}) {
+  const port = givenPort ?? (await freePort());
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const server = spawn('redis-server', password ? [...settings, '--requirepass', password] : settings);
+  await new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new Error('redis-server is not installed (Debian: redis-server)', { cause })),
+    );
+    server.once('exit', (code) => reject(new Error(`redis-server ended at once with ${code}`)));
+    server.stdout.on('data', (text) => String(text).includes('Ready to accept connections') && resolve());
+  });
+  const stop = async (signal = 'SIGTERM') => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    server.kill(signal);
+    await once(server, 'exit');
   };
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  };
-  await start();
-  atEnd(stop);
-  return { uri: `redis://:${password}@127.0.0.1:${port}`, start, stop, countKeys: () => countKeys(port, password) };
+  const uri = `redis://${password ? `:${password}@` : ''}127.0.0.1:${port}`;
+  return { port, uri, stop, countKeys: () => countKeys(port, password) };
 }

@@ -3,13 +3,14 @@
 import { describe, expect, it } from 'vitest';
 
 import { startRedis } from './redis.mjs';
-import { refusal, SECRET, startProcess, startSim } from './support.mjs';
+import { atEnd, refusal, SECRET, startProcess, startSim } from './support.mjs';
 
 const PASSWORD = 'a-password-of-redis';
 
 /** Sim, Redis, and two processes that share it. */
 async function startTwo(options = {}, env = {}) {
-  const [sim, redis] = await Promise.all([startSim(['echo', 'wait']), startRedis(PASSWORD)]);
+  const [sim, redis] = await Promise.all([startSim(['echo', 'wait']), startRedis({ password: PASSWORD })]);
+  atEnd(() => redis.stop());
   const shared = {
     SIM_BASE_URL: sim.url,
     SIM_API_KEY: sim.apiKey,
@@ -119,12 +120,13 @@ describe('two processes with one Redis', () => {
     const { redis, processes } = await startTwo({}, { SIM_USER_MAX: '10', SIM_USER_WINDOW: '60' });
     const [one] = processes;
     const events = () => one.logs.map(({ event }) => event).filter((event) => event.startsWith('redis_'));
-    await redis.stop();
+    await redis.stop('SIGKILL');
     // From now on each process counts for itself, from nothing.
     expect(await passed([one], 30, 'GET', '/flows/echo')).toBe(10);
     await one.logged('redis_unavailable');
     expect(events()).toEqual(['redis_unavailable']);
-    await redis.start();
+    const again = await startRedis({ port: redis.port, password: PASSWORD });
+    atEnd(() => again.stop());
     await one.logged('redis_available');
     expect(events()).toEqual(['redis_unavailable', 'redis_available']);
     expect(await passed([one], 30, 'GET', '/flows/echo')).toBe(10);

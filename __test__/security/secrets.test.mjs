@@ -6,7 +6,7 @@ import { SimAdapter } from '@sigmacode/sim-adapter';
 import { describe, expect, it } from 'vitest';
 
 import { startRedis } from './redis.mjs';
-import { startProcess, startSim } from './support.mjs';
+import { atEnd, startProcess, startSim } from './support.mjs';
 import { sign } from './tokens.mjs';
 
 const SECRETS = {
@@ -50,7 +50,8 @@ const FAULTS = [
 describe('no secret', () => {
   it('is in any answer, log line or output of a process in which everything fails', async () => {
     const sim = await startSim(['echo', 'fail', 'approve'], { host: SIM_HOST, apiKey: SECRETS.apiKey });
-    const redis = await startRedis(SECRETS.redis);
+    const redis = await startRedis({ password: SECRETS.redis });
+    atEnd(() => redis.stop());
     const env = {
       SIM_BASE_URL: sim.url,
       SIM_API_KEY: SECRETS.apiKey,
