@@ -1,0 +1,1 @@
+export { simClient } from './client';
