@@ -20,7 +20,7 @@ import { main, StepError, step } from './steps.mjs';
 
 const PACES = {
   full: { warmMs: 2000, sliceMs: 3000, rounds: 5 },
-  quick: { warmMs: 300, sliceMs: 400, rounds: 2 },
+  quick: { warmMs: 250, sliceMs: 300, rounds: 2 },
 };
 
 function chosen(name) {

@@ -10,7 +10,7 @@ import { SECRETS } from './requests.mjs';
 /** Where everything goes that a benchmark writes. */
 export const FOLDER = path.join(root, '.build/bench');
 
-/** More than one user sends in a minute, were all requests one user's thousand users'. */
+/** As much as may be allowed to one user; all of them together never reach it. */
 const UNLIMITED = { userMax: 100_000, userWindow: 1 };
 
 const newer = (file, other) => existsSync(file) && statSync(file).mtimeMs > statSync(other).mtimeMs;
@@ -31,7 +31,7 @@ export async function startUpstream() {
 }
 
 /** One peer in its process. */
-export class Peer {
+class Peer {
   #child;
 
   /** @param {string} name @param {{ mount: 'json' | 'raw', upstream: string, limit?: object }} place */
