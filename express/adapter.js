@@ -105,16 +105,14 @@ class SimAdapter {
   async *#stream(method, url, body, { signal, user, ...options } = {}) {
     const request = await this.#request(method, url, { user, ...options });
     signal?.throwIfAborted();
-    const events = new EventStream(this.bridge, toError);
+    const events = new EventStream(this.bridge, toError, (promise) => this.#await(promise));
     const json = body === undefined ? undefined : JSON.stringify(body);
     events.call = this.bridge.submit(request, json, events, user);
-    const stop = () => events.fail(signal.reason);
+    const stop = () => events.abort(signal.reason);
     signal?.addEventListener('abort', stop, { once: true });
-    const release = this.#hold();
     try {
       yield* events;
     } finally {
-      release();
       signal?.removeEventListener('abort', stop);
     }
   }

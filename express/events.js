@@ -7,20 +7,28 @@
 class EventStream {
   #bridge;
   #toError;
+  #wait;
   #call;
   #text = '';
+  /** Up to here `#text` has no end of an event: a long one in many pieces is searched once. */
+  #searched = 0;
   #decoder = new TextDecoder();
-  /** @type {{ event: StreamEvent, bytes: number }[]} */
+  /** @type {StreamEvent[]} */
   #events = [];
   #unread = 0;
+  #written;
   #ended = false;
   #error;
   #wake = () => {};
 
-  /** @param {(status: number, head: string, body: Uint8Array) => Error} toError */
-  constructor(bridge, toError) {
+  /**
+   * @param {(status: number, head: string, body: Uint8Array) => Error} toError
+   * @param {<T>(promise: Promise<T>) => Promise<T>} wait keeps the process alive until the promise settles
+   */
+  constructor(bridge, toError, wait) {
     this.#bridge = bridge;
     this.#toError = toError;
+    this.#wait = wait;
   }
 
   /** The call whose stream this is. */
@@ -28,23 +36,28 @@ class EventStream {
     this.#call = call;
   }
 
+  /** A refusal, or what a stream that is open broke off for. */
   answer(status, head, body) {
-    this.fail(this.#toError(status, head, body));
+    this.#error = this.#toError(status, head, body);
+    this.end();
   }
 
   open() {}
 
   piece(bytes, written) {
-    this.written = written;
+    this.#written = written;
     this.#unread += bytes.length;
     this.#text += this.#decoder.decode(bytes, { stream: true });
-    let end = this.#text.indexOf('\n\n');
+    let begin = 0;
+    let end = this.#text.indexOf('\n\n', this.#searched);
     while (end >= 0) {
-      const event = readEvent(this.#text.slice(0, end));
-      this.#text = this.#text.slice(end + 2);
+      const event = readEvent(this.#text.slice(begin, end));
       if (event) this.#events.push(event);
-      end = this.#text.indexOf('\n\n');
+      begin = end + 2;
+      end = this.#text.indexOf('\n\n', begin);
     }
+    this.#text = this.#text.slice(begin);
+    this.#searched = Math.max(this.#text.length - 1, 0);
     this.#wake();
   }
 
@@ -53,37 +66,40 @@ class EventStream {
     this.#wake();
   }
 
-  fail(error) {
-    this.#error = error;
+  /** Ends it at once: what has come and was not consumed is dropped. */
+  abort(reason) {
+    this.#cancel();
+    this.#events = [];
+    this.#error = reason;
     this.end();
   }
 
   async *[Symbol.asyncIterator]() {
     try {
       while (true) {
-        while (this.#events.length > 0) {
-          const event = this.#events.shift();
-          if (event.event === 'error' && event.data.error) {
-            throw this.#toError(502, '', Buffer.from(JSON.stringify(event.data)));
-          }
-          yield event;
-        }
+        while (this.#events.length > 0) yield this.#events.shift();
         this.#acknowledge();
-        if (this.#error) throw this.#error;
+        if (this.#error !== undefined) throw this.#error;
         if (this.#ended) return;
-        await new Promise((resolve) => {
-          this.#wake = resolve;
-        });
+        await this.#wait(
+          new Promise((resolve) => {
+            this.#wake = resolve;
+          }),
+        );
       }
     } finally {
       // Whoever stops listening stops the stream, and with it a streamed run.
-      if (this.#call !== undefined) this.#bridge.cancel(this.#call);
+      this.#cancel();
     }
+  }
+
+  #cancel() {
+    if (this.#call !== undefined) this.#bridge.cancel(this.#call);
   }
 
   /** What was consumed makes room for more. */
   #acknowledge() {
-    if (this.#unread > 0) this.written(this.#unread);
+    if (this.#unread > 0) this.#written(this.#unread);
     this.#unread = 0;
   }
 }

@@ -5,10 +5,18 @@
 /** A timer cannot run longer; a token that lasts longer ends its stream then, and the client comes back. */
 const LONGEST_MS = 0x7fffffff;
 
+/** Two of them end an event, and are found nowhere else in one. */
+const LINE_FEED = 10;
+
 class ResponseSink {
   #res;
   #waiting = 0;
+  #written;
   #expiry;
+  #lastByte;
+  #midEvent = false;
+  /** Whether the client was sent away from a stream that goes on without it. */
+  detached = false;
 
   /**
    * @param {import('node:http').ServerResponse} res
@@ -41,8 +49,11 @@ class ResponseSink {
     res.flushHeaders();
     if (this.expiresAt === undefined) return;
     const expire = () => {
-      giveUp();
+      // Giving up the stream of a run that it started would stop the run: that one goes on, for whoever watches it next.
+      if (res.req.method === 'GET') giveUp();
+      else this.detached = true;
       this.#last('reauth', '{}');
+      this.#drained();
     };
     this.#expiry = setTimeout(expire, Math.min(Math.max(this.expiresAt - Date.now(), 0), LONGEST_MS));
     res.once('close', () => clearTimeout(this.#expiry));
@@ -51,19 +62,18 @@ class ResponseSink {
   /** Bytes of a stream; `written` is told how many are on their way, so that as many more may come. */
   piece(bytes, written) {
     const res = this.#res;
+    if (this.detached) return written(bytes.length);
     if (res.destroyed || res.writableEnded) return;
+    const ending = bytes.length > 1 ? bytes.subarray(-2) : [this.#lastByte, bytes[0]];
+    this.#lastByte = ending[1];
+    this.#midEvent = ending[0] !== LINE_FEED || ending[1] !== LINE_FEED;
     const flowing = res.write(bytes);
     // The compression middleware holds bytes back until it is told.
     res.flush?.();
     if (flowing && this.#waiting === 0) return written(bytes.length);
+    this.#written = written;
     // One listener for a stream, however many pieces come until it drains.
-    if (this.#waiting === 0) {
-      res.once('drain', () => {
-        const bytesWaiting = this.#waiting;
-        this.#waiting = 0;
-        written(bytesWaiting);
-      });
-    }
+    if (this.#waiting === 0) res.once('drain', () => this.#drained());
     this.#waiting += bytes.length;
   }
 
@@ -72,9 +82,18 @@ class ResponseSink {
     if (!this.#res.writableEnded) this.#res.end();
   }
 
+  #drained() {
+    const bytes = this.#waiting;
+    this.#waiting = 0;
+    if (bytes > 0) this.#written(bytes);
+  }
+
+  /** The last event; in the middle of another one there is no place for it, and the client finds the stream broken. */
   #last(event, data) {
     clearTimeout(this.#expiry);
-    if (!this.#res.writableEnded) this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
+    if (this.#res.writableEnded) return;
+    if (this.#midEvent) this.#res.end();
+    else this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
   }
 
   #setHeaders(head) {

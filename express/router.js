@@ -39,8 +39,9 @@ function createRouter(adapter) {
       lastEventId: headers['last-event-id'],
       tooLarge,
     };
-    const call = bridge.submit(request, body, new ResponseSink(res, tokenExpiry(headers)), user);
-    if (call !== undefined) res.on('close', () => bridge.cancel(call));
+    const sink = new ResponseSink(res, tokenExpiry(headers));
+    const call = bridge.submit(request, body, sink, user);
+    if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
   }
 
   return function sim(req, res, next) {

@@ -53,6 +53,8 @@ struct Shared {
 struct UnderWay {
     task: AbortHandle,
     request_id: String,
+    /// It ends nothing when it ends, and may never end by itself.
+    only_watches: bool,
 }
 
 impl Engine {
@@ -113,7 +115,7 @@ impl Engine {
             Admission::Admitted(work) => work,
         };
         let (pipeline, shared) = (Arc::clone(&self.pipeline), Arc::clone(&self.shared));
-        let request_id = work.request_id().to_owned();
+        let (request_id, only_watches) = (work.request_id().to_owned(), work.only_watches());
         let id = request_id.clone();
         // Locked until the handle is in the table, so that a call cannot leave it before it is in.
         let mut under_way = self.shared.under_way();
@@ -129,7 +131,7 @@ impl Engine {
                 shared.outbox.push(Event::Answer { call, answer });
             }
         });
-        under_way.insert(call, UnderWay { task: task.abort_handle(), request_id });
+        under_way.insert(call, UnderWay { task: task.abort_handle(), request_id, only_watches });
         Submission::Pending(call)
     }
 
@@ -162,8 +164,8 @@ impl Engine {
         }
     }
 
-    /// Takes no more requests, waits up to `drain` for those under way, answers the rest with `shutting_down`, and ends
-    /// the thread. The outbox' last event says that it is done.
+    /// Takes no more requests, ends those that only watch, waits up to `drain` for the others under way, answers the
+    /// rest with `shutting_down`, and ends the thread. The outbox' last event says that it is done.
     pub fn close(&self, drain: Duration) {
         if self.shared.closing.swap(true, Ordering::AcqRel) {
             return;
@@ -171,12 +173,9 @@ impl Engine {
         let shared = Arc::clone(&self.shared);
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.runtime.spawn(async move {
+            shared.give_up(|call| call.only_watches);
             let _ = tokio::time::timeout(drain, shared.empty()).await;
-            let rest: Vec<(u32, UnderWay)> = shared.under_way().drain().collect();
-            for (call, UnderWay { task, request_id }) in rest {
-                task.abort();
-                shared.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), &request_id) });
-            }
+            shared.give_up(|_| true);
             shared.outbox.push(Event::Closed);
             drop(stop);
         });
@@ -193,6 +192,15 @@ impl Shared {
         let wanted = self.under_way().remove(&call).is_some();
         self.left.notify_waiters();
         wanted
+    }
+
+    /// Answers `which` of the calls with `shutting_down`.
+    fn give_up(&self, which: impl Fn(&UnderWay) -> bool) {
+        let given_up: Vec<(u32, UnderWay)> = self.under_way().extract_if(|_, call| which(call)).collect();
+        for (call, UnderWay { task, request_id, .. }) in given_up {
+            task.abort();
+            self.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), &request_id) });
+        }
     }
 
     async fn empty(&self) {
@@ -250,6 +258,7 @@ impl Host for Questions {
         let (outbox, pipes) = (Arc::clone(&self.outbox), Arc::clone(&self.pipes));
         let tell = move |told| match told {
             Told::Waiting(pipe) => outbox.push(Event::Pieces { call, pipe }),
+            Told::Failed(answer) => outbox.push(Event::Answer { call, answer }),
             Told::Ended => {
                 pipes.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
                 outbox.push(Event::End { call });

@@ -69,6 +69,8 @@ pub struct Outlet {
 pub enum Told {
     Waiting(Arc<Pipe>),
     Ended,
+    /// It broke off, for this reason.
+    Failed(Answer),
 }
 
 impl Outlet {
@@ -79,6 +81,11 @@ impl Outlet {
     /// Hands `bytes` over, waiting while the client is slow.
     pub async fn write(&self, bytes: &[u8]) {
         self.pipe.write(bytes, |pipe| (self.tell)(Told::Waiting(pipe))).await;
+    }
+
+    /// Ends the answer with an error, after all that was written.
+    pub fn fail(self, answer: Answer) {
+        (self.tell)(Told::Failed(answer));
     }
 }
 

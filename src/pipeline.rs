@@ -18,6 +18,7 @@ use crate::identity::{Identities, Identity};
 use crate::operation::Operation;
 use crate::police::{self, Standings};
 use crate::proxy::forward::forward;
+use crate::route::Route;
 use crate::run::Mode;
 use crate::upstream::Caller;
 use crate::{flow, health, run};
@@ -44,6 +45,14 @@ pub struct Work {
 impl Work {
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// Whether it is a stream that tells of a run, and neither starts nor ends anything.
+    pub fn only_watches(&self) -> bool {
+        match &self.task {
+            Task::Ready(ready) => matches!(ready.operation, Operation::WatchRun(..)),
+            Task::Arrived(arrival, _) => matches!(arrival.route, Route::RunEvents(_)),
+        }
     }
 }
 

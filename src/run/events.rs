@@ -1,14 +1,24 @@
 //! Server-sent events of a run, as our own routes write them. It knows the form, not where they come from.
 
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
 use crate::host::Outlet;
 
+/// Silence after which a heartbeat goes out.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
 /// Writes events to one client, numbered from 1.
 pub(super) struct Events {
     outlet: Outlet,
     count: u64,
+    heartbeat: Interval,
 }
 
 impl Events {
@@ -20,7 +30,13 @@ impl Events {
             // LibreChat compresses answers, proxies buffer them: both would hold events back.
             .header("content-encoding", "identity")
             .header("x-accel-buffering", "no");
-        Self { outlet: core.host.open(context.call, head), count: 0 }
+        Self::over(core.host.open(context.call, head))
+    }
+
+    fn over(outlet: Outlet) -> Self {
+        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { outlet, count: 0, heartbeat }
     }
 
     /// One event with the next number as its id.
@@ -40,15 +56,70 @@ impl Events {
         bytes.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
         bytes.extend_from_slice(b"\n\n");
         self.outlet.write(&bytes).await;
+        self.heartbeat.reset();
     }
 
-    /// What went wrong with the stream itself, as its last event.
-    pub(super) async fn fail(&mut self, error: &Error, request_id: &str) {
-        self.send("error", &error.to_json(request_id)).await;
+    /// Waits for `work`. Heartbeats meanwhile keep proxies from closing a stream that has nothing to tell.
+    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = self.heartbeat.tick() => self.outlet.write(b": heartbeat\n\n").await,
+            }
+        }
     }
 
-    /// Keeps proxies from closing a quiet stream, and finds out that the client has gone.
-    pub(super) async fn heartbeat(&self) {
-        self.outlet.write(b": heartbeat\n\n").await;
+    /// Ends the stream with what went wrong with the stream itself. Without an id: what the client saw last stays last.
+    pub(super) fn fail(self, error: &Error, request_id: &str) {
+        self.outlet.fail(Answer::error(error, request_id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::stream::Pipe;
+
+    fn events() -> (Events, Arc<Pipe>) {
+        let pipe = Arc::new(Pipe::default());
+        (Events::over(Outlet::new(Arc::clone(&pipe), Box::new(|_| {}))), pipe)
+    }
+
+    fn told(pipe: &Pipe) -> String {
+        String::from_utf8(pipe.take()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fifteen_seconds_of_silence_bring_a_heartbeat() {
+        let (mut events, pipe) = events();
+        events.meanwhile(sleep(Duration::from_secs(14))).await;
+        assert_eq!(told(&pipe), "");
+        events.meanwhile(sleep(Duration::from_secs(2))).await;
+        assert_eq!(told(&pipe), ": heartbeat\n\n");
+        events.meanwhile(sleep(Duration::from_secs(29))).await;
+        assert_eq!(told(&pipe), ": heartbeat\n\n: heartbeat\n\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_puts_the_next_heartbeat_off() {
+        let (mut events, pipe) = events();
+        events.meanwhile(sleep(Duration::from_secs(10))).await;
+        events.send("chunk", b"{}").await;
+        events.meanwhile(sleep(Duration::from_secs(14))).await;
+        assert_eq!(told(&pipe), "id: 1\nevent: chunk\ndata: {}\n\n");
+        events.meanwhile(sleep(Duration::from_secs(2))).await;
+        assert_eq!(told(&pipe), ": heartbeat\n\n");
+    }
+
+    #[tokio::test]
+    async fn line_feeds_between_tokens_do_not_end_an_event() {
+        let (mut events, pipe) = events();
+        events.send("chunk", b"{\r\n\"a\":\n1}").await;
+        assert_eq!(told(&pipe), "id: 1\nevent: chunk\ndata: {  \"a\": 1}\n\n");
     }
 }

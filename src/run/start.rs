@@ -202,7 +202,8 @@ pub(super) fn call(core: &Core, context: &Context, api: &dyn Api, request: &RunR
         flow: &request.flow,
         input: &request.input,
         run: &request.id,
-        longest_seconds: longest_seconds(core, context),
+        // Sim takes a limit for what runs without a caller only; a stream is ended by us.
+        longest_seconds: longest_seconds(core, context).filter(|_| request.mode != Mode::Stream),
         stream: (request.mode == Mode::Stream).then_some(&request.selected_outputs),
     })
 }
@@ -264,7 +265,7 @@ pub(super) async fn explain(
 }
 
 /// The longest run of the user's plan.
-fn longest_seconds(core: &Core, context: &Context) -> Option<u64> {
+pub(super) fn longest_seconds(core: &Core, context: &Context) -> Option<u64> {
     let subject = context.user.subject()?;
     core.policy.plans().of(&subject).max_run_seconds.map(u64::from)
 }

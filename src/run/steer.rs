@@ -6,6 +6,7 @@ use super::{FlowId, RunRef, json, read};
 use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
+use crate::upstream::Answered;
 use crate::upstream::api::{self, RunState, Status};
 
 /// The body `{input?, contextId?}`. Without a `contextId` the pause is looked up.
@@ -75,8 +76,14 @@ pub async fn resume(
         None => waiting_for(read::state(core, context, reference).await?)?,
     };
     let call = api.resume(&reference.flow, &reference.run, &pause, request.input.as_deref()).ok_or_else(cannot)?;
-    let reply = core.upstream()?.send(&context.caller, &call).await?;
-    let state = api.read_resumed(&reply)?;
+    let state = match core.upstream()?.send_or_open(&context.caller, &call).await? {
+        Answered::Whole(reply) => api.read_resumed(&reply)?,
+        // What began as a stream goes on as one (v1). It is told by its status, so the stream is only kept open.
+        Answered::Events(events) => {
+            tokio::spawn(events.drain());
+            RunState::bare(Status::Running)
+        }
+    };
     Ok(json::full(core, context, reference, &state))
 }
 

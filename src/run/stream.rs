@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::events::Events;
-use super::start::{RunRequest, Started, begin, call, explain, recall, replay};
-use super::watch::{HEARTBEAT, carry_on};
-use super::{RunRef, json, read};
+use super::start::{RunRequest, Started, begin, call, explain, longest_seconds, recall, replay};
+use super::watch::carry_on;
+use super::{RunRef, SimRunId, json, read};
 use crate::answer::Answer;
 use crate::body::members;
-use crate::core::{Context, Core};
+use crate::core::{Context, Core, User};
 use crate::error::Error;
 use crate::upstream::EventStream;
 use crate::upstream::api::{RunError, RunState, Status};
@@ -22,6 +23,8 @@ use crate::upstream::urls::without_resume_urls;
 
 /// How long the last event waits for what only the run's record tells: times, cost.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
+/// The wait between two looks at the record: Sim may write it after it has told the end.
+const RECORD_AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts the run and tells what Sim tells of it: `run`, then `chunk`, `reset`, `thinking`, `tool` and `error`, then
 /// `final`. A run that was started before is told by its `status`.
@@ -60,54 +63,108 @@ async fn follow(core: &Arc<Core>, context: &Context, started: Started, head: Ans
     let mut events = Events::open(core, context, head);
     let run = started.reference;
     events.send("run", &json::receipt(core, context, &run, started.state.status)).await;
-    if let Some(state) = carry_on(core, context, &run, &mut events).await {
-        events.send("final", &json::full(core, context, &run, &state)).await;
+    finish(core, context, &run, events).await;
+}
+
+/// Tells the run's `status` until it has ended or pauses, and then its `final`.
+async fn finish(core: &Arc<Core>, context: &Context, run: &RunRef, mut events: Events) {
+    match carry_on(core, context, run, &mut events).await {
+        Ok(last) => events.send("final", &last).await,
+        Err(error) => events.fail(&error, &context.caller.request_id),
     }
 }
 
 /// Hands Sim's events on until its stream ends. A client that goes away drops all this, and Sim stops the run.
-async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, mut told: EventStream, head: Answer) {
+async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStream, head: Answer) {
+    let limit = longest_seconds(core, context).map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut events = Events::open(core, context, head);
+    let slot = Slot::of(core, context, run);
     events.send("run", &json::receipt(core, context, run, Status::Running)).await;
-    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut ended = None;
-    loop {
-        let data = tokio::select! {
-            data = told.next() => data,
-            _ = heartbeat.tick() => {
-                events.heartbeat().await;
-                continue;
+    match forward(&mut events, told, limit).await {
+        Some(told) => {
+            if !told.status.is_final() {
+                slot.keep();
             }
-        };
-        match data.as_deref().map(Frame::read) {
-            // `"[DONE]"`, or a stream that broke off.
-            None | Some(Frame::Done) => break,
-            Some(Frame::Event(name, data)) => events.send(name, &data).await,
-            Some(Frame::Ended(state)) => ended = Some(state),
-            Some(Frame::Unknown) => {}
+            let state = recorded(core, context, run, told).await;
+            events.send("final", &json::full(core, context, run, &state)).await;
+        }
+        None => {
+            slot.keep();
+            finish(core, context, run, events).await;
         }
     }
-    let state = match ended {
-        Some(state) => Some(recorded(core, context, run, *state).await),
-        None => carry_on(core, context, run, &mut events).await,
-    };
-    if let Some(state) = state {
-        events.send("final", &json::full(core, context, run, &state)).await;
+}
+
+/// Hands events on up to Sim's last word, which is not handed on but given back. `None`: the stream broke off before
+/// that, or came to `limit`, and Sim stops the run.
+async fn forward(events: &mut Events, mut told: EventStream, limit: Option<Instant>) -> Option<RunState> {
+    loop {
+        let data = match limit {
+            Some(limit) => events.meanwhile(timeout_at(limit, told.next())).await.ok().flatten(),
+            None => events.meanwhile(told.next()).await,
+        };
+        match Frame::read(data?) {
+            Frame::Event(name, data) => events.send(name, &data).await,
+            Frame::Ended(state) => {
+                // Only a connection that is read to its end can be used again.
+                let _ = timeout(RECORD_WITHIN, told.drain()).await;
+                return Some(*state);
+            }
+            Frame::Done => return None,
+            Frame::Unknown => {}
+        }
     }
 }
 
 /// The run as recorded, if that is to be had soon; the stream's own word otherwise.
 async fn recorded(core: &Core, context: &Context, run: &RunRef, told: RunState) -> RunState {
     let mut context = context.clone();
-    context.caller.deadline = Instant::now() + RECORD_WITHIN;
-    match timeout(RECORD_WITHIN, read::state(core, &context, run)).await {
-        Ok(Ok(mut state)) if state.status == told.status => {
-            // A stream of selected outputs knows better what was asked for.
-            state.output = told.output.or(state.output);
+    let deadline = Instant::now() + RECORD_WITHIN;
+    context.caller.deadline = deadline;
+    let record = async {
+        loop {
+            match read::state(core, &context, run).await {
+                Ok(state) if !state.status.is_moving() => return state,
+                _ => sleep(RECORD_AGAIN).await,
+            }
+        }
+    };
+    match timeout_at(deadline, record).await {
+        Ok(mut state) => {
+            if state.status == told.status {
+                // A stream of selected outputs knows better what was asked for.
+                state.output = told.output.or(state.output);
+            }
             state
         }
-        _ => told,
+        Err(_) => told,
+    }
+}
+
+/// The place of a streamed run among those its user may have at once. Dropping it frees the place: with the stream ends
+/// the run, also when its client just goes and nobody sees the end.
+struct Slot(Option<(Arc<Core>, User, SimRunId)>);
+
+impl Slot {
+    fn of(core: &Arc<Core>, context: &Context, run: &RunRef) -> Self {
+        Self(Some((Arc::clone(core), context.user.clone(), run.run.clone())))
+    }
+
+    /// Somebody else will see the end.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some((core, user, run)) = self.0.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Some(subject) = user.subject() {
+                core.policy.release(&subject, run.as_str()).await;
+            }
+        });
     }
 }
 
@@ -142,16 +199,16 @@ struct Final {
 }
 
 impl Frame {
-    fn read(data: &[u8]) -> Self {
-        if matches!(data, b"[DONE]" | b"\"[DONE]\"") {
+    fn read(data: Vec<u8>) -> Self {
+        if matches!(&*data, b"[DONE]" | b"\"[DONE]\"") {
             return Frame::Done;
         }
-        let Ok(told) = serde_json::from_slice::<Told<'_>>(data) else { return Frame::Unknown };
+        let Ok(told) = serde_json::from_slice::<Told<'_>>(&data) else { return Frame::Unknown };
         match told.event.as_deref() {
-            None if told.chunk.is_some() => Frame::Event("chunk", data.to_vec()),
-            Some("chunk_reset") => Frame::Event("reset", without_event(data)),
-            Some("thinking") => Frame::Event("thinking", without_event(data)),
-            Some("tool") => Frame::Event("tool", without_event(data)),
+            None if told.chunk.is_some() => Frame::Event("chunk", data),
+            Some("chunk_reset") => Frame::Event("reset", without_event(&data)),
+            Some("thinking") => Frame::Event("thinking", without_event(&data)),
+            Some("tool") => Frame::Event("tool", without_event(&data)),
             Some("stream_error") => {
                 let block = told.block_id.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
                 let event = json!({ "blockId": block, "message": told.error.unwrap_or_default() });
@@ -195,7 +252,7 @@ mod tests {
     use super::*;
 
     fn event(data: &str) -> (&'static str, String) {
-        match Frame::read(data.as_bytes()) {
+        match Frame::read(data.as_bytes().to_vec()) {
             Frame::Event(name, data) => (name, String::from_utf8(data).unwrap()),
             Frame::Ended(state) => ("ended", format!("{:?}", state.status)),
             Frame::Done => ("done", String::new()),

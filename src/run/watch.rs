@@ -8,14 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::events::Events;
-use super::{RunRef, json, read};
+use super::{Owner, RunRef, json, read};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
-use crate::upstream::api::RunState;
+use crate::upstream::api::{RunState, Status};
 
 /// The first wait between two polls, and the one after a change.
 const FASTEST: Duration = Duration::from_millis(250);
@@ -25,8 +25,6 @@ const SLOWEST: Duration = Duration::from_secs(5);
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads in a row that do not find the run until it counts as gone.
 const MISSES: u32 = 5;
-/// Silence after which a heartbeat goes out.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What a poller last told.
 #[derive(Clone)]
@@ -34,58 +32,71 @@ enum News {
     /// Nothing yet.
     None,
     State(Arc<Seen>),
-    /// The run cannot be read, and was not before.
+    /// The run cannot be read, and was not before, or it is gone.
     Trouble(Error),
 }
 
-/// A state, and the event id that names it, on any instance.
+/// A state, as its event tells it to all who watch.
 struct Seen {
+    /// Names the state, on any instance.
     id: String,
-    state: RunState,
+    status: Status,
+    /// `{"run": …}`
+    json: Vec<u8>,
+}
+
+/// A run, and who watches it: the handle in its events is that owner's.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Watched {
+    owner: Owner,
+    run: RunRef,
 }
 
 /// The runs that somebody watches.
 #[derive(Default)]
-pub struct Watches(Mutex<HashMap<RunRef, watch::Sender<News>>>);
+pub struct Watches(Mutex<HashMap<Watched, watch::Sender<News>>>);
 
 impl Watches {
     /// Follows `run`, with the poller that others already have, or with a new one.
     fn follow(&self, core: &Arc<Core>, context: &Context, run: &RunRef) -> watch::Receiver<News> {
-        let mut watched = self.lock();
-        if let Some(poller) = watched.get(run) {
-            return poller.subscribe();
+        let watched = Watched { owner: context.user.owner.clone(), run: run.clone() };
+        let mut pollers = self.lock();
+        if let Some(poller) = pollers.get(&watched) {
+            let mut news = poller.subscribe();
+            // What the others know already is news to whoever comes now.
+            news.mark_changed();
+            return news;
         }
         let (sender, receiver) = watch::channel(News::None);
-        watched.insert(run.clone(), sender.clone());
-        let poller = Poller { core: Arc::clone(core), context: context.clone(), run: run.clone(), sender };
-        tokio::spawn(poller.poll());
+        pollers.insert(watched.clone(), sender.clone());
+        tokio::spawn(Poller { core: Arc::clone(core), context: context.clone(), watched, sender }.poll());
         receiver
     }
 
-    /// Ends the poller of `run` if nobody watches any more.
-    fn leave_unwatched(&self, run: &RunRef) -> bool {
-        let mut watched = self.lock();
-        let unwatched = watched.get(run).is_none_or(|sender| sender.receiver_count() == 0);
+    /// Ends the poller of a run if nobody watches it any more.
+    fn leave_unwatched(&self, watched: &Watched) -> bool {
+        let mut pollers = self.lock();
+        let unwatched = pollers.get(watched).is_none_or(|sender| sender.receiver_count() == 0);
         if unwatched {
-            watched.remove(run);
+            pollers.remove(watched);
         }
         unwatched
     }
 
-    fn remove(&self, run: &RunRef) {
-        self.lock().remove(run);
+    fn remove(&self, watched: &Watched) {
+        self.lock().remove(watched);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunRef, watch::Sender<News>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Watched, watch::Sender<News>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Poller {
     core: Arc<Core>,
-    /// The first watcher's: a handle is one user's, so all who watch are that user.
+    /// The first watcher's.
     context: Context,
-    run: RunRef,
+    watched: Watched,
     sender: watch::Sender<News>,
 }
 
@@ -94,18 +105,18 @@ impl Poller {
     async fn poll(mut self) {
         let mut wait = FASTEST;
         let mut misses = 0;
-        while !self.core.watches.leave_unwatched(&self.run) {
+        while !self.core.watches.leave_unwatched(&self.watched) {
             self.context.caller.deadline = Instant::now() + POLL_TIMEOUT;
             let mut least = Duration::ZERO;
-            match read::state(&self.core, &self.context, &self.run).await {
+            match read::state(&self.core, &self.context, &self.watched.run).await {
                 Ok(state) => {
                     misses = 0;
                     let ended = state.status.is_final();
                     if ended {
                         // Whoever comes from now on reads the run itself.
-                        self.core.watches.remove(&self.run);
+                        self.core.watches.remove(&self.watched);
                     }
-                    wait = if self.tell(state) { FASTEST } else { (wait * 3 / 2).min(SLOWEST) };
+                    wait = if self.tell(&state) { FASTEST } else { longer(wait) };
                     if ended {
                         return;
                     }
@@ -113,10 +124,10 @@ impl Poller {
                 Err(error) => {
                     misses = if error.code == Code::NotFound { misses + 1 } else { 0 };
                     least = error.retry_after.unwrap_or_default();
-                    wait = (wait * 3 / 2).min(SLOWEST);
+                    wait = longer(wait);
                     let unknown = matches!(&*self.sender.borrow(), News::None);
                     if unknown || misses >= MISSES {
-                        self.core.watches.remove(&self.run);
+                        self.core.watches.remove(&self.watched);
                         self.sender.send_replace(News::Trouble(error));
                         return;
                     }
@@ -127,11 +138,12 @@ impl Poller {
     }
 
     /// Whether the state is news.
-    fn tell(&self, state: RunState) -> bool {
-        let id = id(&state);
+    fn tell(&self, state: &RunState) -> bool {
+        let id = id(state);
         let known = matches!(&*self.sender.borrow(), News::State(seen) if seen.id == id);
         if !known {
-            self.sender.send_replace(News::State(Arc::new(Seen { id, state })));
+            let json = json::full(&self.core, &self.context, &self.watched.run, state);
+            self.sender.send_replace(News::State(Arc::new(Seen { id, status: state.status, json })));
         }
         !known
     }
@@ -145,6 +157,11 @@ fn id(state: &RunState) -> String {
     let seen = serde_json::json!([state.status, state.started_at, state.ended_at, pause, error]).to_string();
     let digest = Sha256::digest(seen.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest[..12])
+}
+
+/// The wait after one that brought nothing new.
+fn longer(wait: Duration) -> Duration {
+    (wait * 3 / 2).min(SLOWEST)
 }
 
 /// A wait between four fifths and all of `wait`, so that pollers do not march in step.
@@ -164,79 +181,78 @@ pub async fn watch(
     head: Answer,
 ) -> Result<(), Error> {
     let mut news = core.watches.follow(core, context, run);
-    let first = next(&mut news).await?;
+    let first = match timeout_at(context.caller.deadline, next(&mut news)).await {
+        Ok(first) => first?,
+        Err(_) => return Err(Error::new(Code::UpstreamTimeout, "Sim did not answer in time")),
+    };
     let mut events = Events::open(core, context, head);
-    tell(core, context, run, &mut events, news, first, last).await;
+    if let Err(error) = tell(&mut events, news, first, last, Status::is_final).await {
+        events.fail(&error, &context.caller.request_id);
+    }
     Ok(())
 }
 
-/// The same within a stream that is already open, after its own events ended too early. Gives the final state.
+/// The same within a stream that is already open, of a run that certainly exists, until it has ended or pauses. Gives
+/// the JSON of its last state.
 pub(super) async fn carry_on(
     core: &Arc<Core>,
     context: &Context,
     run: &RunRef,
     events: &mut Events,
-) -> Option<RunState> {
-    let mut news = core.watches.follow(core, context, run);
-    let first = match next(&mut news).await {
-        Ok(first) => first,
-        Err(error) => {
-            events.fail(&error, &context.caller.request_id).await;
-            return None;
+) -> Result<Vec<u8>, Error> {
+    let mut wait = FASTEST;
+    let mut misses = 0;
+    loop {
+        let mut news = core.watches.follow(core, context, run);
+        let error = match events.meanwhile(next(&mut news)).await {
+            Ok(first) => {
+                let last = tell(events, news, first, None, |status| !status.is_moving()).await?;
+                return Ok(last.json.clone());
+            }
+            Err(error) => error,
+        };
+        misses = if error.code == Code::NotFound { misses + 1 } else { 0 };
+        if misses >= MISSES {
+            return Err(error);
         }
-    };
-    let seen = tell(core, context, run, events, news, first, None).await?;
-    Arc::try_unwrap(seen).ok().map(|seen| seen.state).or(Some(read::state(core, context, run).await.ok()?))
+        // What broke the stream off, a restart of Sim for example, may keep its status from being read for a while.
+        events.meanwhile(sleep(spread(wait).max(error.retry_after.unwrap_or_default()))).await;
+        wait = longer(wait);
+    }
 }
 
+/// A `status` event for `first` and each state after it, up to the one that is the end.
 async fn tell(
-    core: &Core,
-    context: &Context,
-    run: &RunRef,
     events: &mut Events,
     mut news: watch::Receiver<News>,
     first: Arc<Seen>,
     last: Option<&str>,
-) -> Option<Arc<Seen>> {
-    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    is_end: impl Fn(Status) -> bool,
+) -> Result<Arc<Seen>, Error> {
     let mut seen = first;
     let mut known = last == Some(seen.id.as_str());
     loop {
         if !known {
-            events.send_as("status", &seen.id, &json::full(core, context, run, &seen.state)).await;
+            events.send_as("status", &seen.id, &seen.json).await;
         }
-        if seen.state.status.is_final() {
-            return Some(seen);
+        if is_end(seen.status) {
+            return Ok(seen);
         }
-        let next = loop {
-            tokio::select! {
-                next = next(&mut news) => break next,
-                _ = heartbeat.tick() => events.heartbeat().await,
-            }
-        };
-        match next {
-            Ok(next) => {
-                known = next.id == seen.id;
-                seen = next;
-            }
-            Err(error) => {
-                events.fail(&error, &context.caller.request_id).await;
-                return None;
-            }
-        }
+        let next = events.meanwhile(next(&mut news)).await?;
+        known = next.id == seen.id;
+        seen = next;
     }
 }
 
 /// The next state, or why there is none.
 async fn next(news: &mut watch::Receiver<News>) -> Result<Arc<Seen>, Error> {
-    loop {
-        let gone = news.changed().await.is_err();
+    while news.changed().await.is_ok() {
         match &*news.borrow_and_update() {
             News::State(seen) => return Ok(Arc::clone(seen)),
             News::Trouble(error) => return Err(error.clone()),
-            News::None if gone => return Err(Error::malformed()),
             News::None => {}
         }
     }
+    // The poller ended without a word.
+    Err(Error::malformed())
 }

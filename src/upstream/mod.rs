@@ -120,6 +120,15 @@ impl Upstream {
         Ok(EventStream { response, frames: sse::Frames::default() })
     }
 
+    /// The same for a call that Sim may answer either way.
+    pub async fn send_or_open(&self, caller: &Caller, call: &Call) -> Result<Answered, Failure> {
+        let raw = self.persist(caller, call, |raw| raw.json || raw.events.is_some()).await?;
+        Ok(match raw.events {
+            Some(response) => Answered::Events(EventStream { response, frames: sse::Frames::default() }),
+            None => Answered::Whole(Reply { status: raw.status, body: raw.body }),
+        })
+    }
+
     async fn persist(&self, caller: &Caller, call: &Call, is_of_use: fn(&Raw) -> bool) -> Result<Raw, Failure> {
         let deadline = caller.deadline.min(Instant::now() + self.timeout);
         self.budget.earn();
@@ -269,6 +278,12 @@ fn unsendable<E>(_: E) -> Error {
     Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
 }
 
+/// How Sim answered a call.
+pub enum Answered {
+    Whole(Reply),
+    Events(EventStream),
+}
+
 /// Sim's events of one call.
 pub struct EventStream {
     response: reqwest::Response,
@@ -285,6 +300,11 @@ impl EventStream {
             let chunk = self.response.chunk().await.ok()??;
             self.frames.push(&chunk).ok()?;
         }
+    }
+
+    /// Reads on to the end and keeps nothing: leaving earlier would stop the run, or waste its connection.
+    pub async fn drain(mut self) {
+        while let Ok(Some(_)) = self.response.chunk().await {}
     }
 }
 

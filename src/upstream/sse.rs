@@ -7,8 +7,11 @@ const MAX_FRAME: usize = 16 * 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Frames {
     pending: Vec<u8>,
-    /// Up to here `pending` has no end of a frame.
+    /// Where the line begins that was not read to its end.
+    line: usize,
+    /// Up to here that line has no end: a long frame in many pieces is searched once.
     searched: usize,
+    /// Up to here frames were given.
     taken: usize,
 }
 
@@ -19,6 +22,7 @@ pub(super) struct TooLarge;
 impl Frames {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
         self.pending.drain(..self.taken);
+        self.line -= self.taken;
         self.searched -= self.taken;
         self.taken = 0;
         if self.pending.len() + bytes.len() > MAX_FRAME {
@@ -31,21 +35,20 @@ impl Frames {
     /// The data of the next whole frame; its lines joined, comments and other fields left out.
     pub(super) fn next_data(&mut self) -> Option<Vec<u8>> {
         loop {
-            let rest = &self.pending[self.searched..];
-            let Some(at) = rest.iter().position(|byte| *byte == b'\n') else {
+            let Some(at) = self.pending[self.searched..].iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.pending.len();
                 return None;
             };
-            let end = self.searched + at;
+            let (begin, end) = (self.line, self.searched + at);
+            self.line = end + 1;
             self.searched = end + 1;
-            let line = &self.pending[..end];
-            // A blank line ends the frame: the byte before this line feed ends a line too, or begins the frame.
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.len() > self.taken && !line.ends_with(b"\n") {
+            // A blank line ends the frame.
+            if !matches!(&self.pending[begin..end], b"" | b"\r") {
                 continue;
             }
             let frame = &self.pending[self.taken..end];
             let data = data(frame);
-            self.taken = self.searched;
+            self.taken = self.line;
             if !data.is_empty() {
                 return Some(data);
             }
