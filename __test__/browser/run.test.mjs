@@ -22,7 +22,9 @@ test('start, tokens, pause, answer, completed', async () => {
   expect(told.at(-1)).toBe('You said: a word about otters');
   // Token after token, each text a longer beginning of the whole.
   expect(told.length).toBeGreaterThan(2);
-  expect(told.every((text, index) => told.at(-1).startsWith(text) && (index === 0 || text > told[index - 1]))).toBe(true);
+  expect(told.every((text, index) => told.at(-1).startsWith(text) && (index === 0 || text > told[index - 1]))).toBe(
+    true,
+  );
   await card.getByRole('definition').filter({ hasText: 'You said: a word about otters' }).waitFor();
   await inspect(window, 'paused');
 

@@ -2,10 +2,10 @@
 // not know what any single test is about.
 
 import { mkdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { startEmulator } from '@sigmacode/sim-adapter/emulator';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { afterEach, beforeAll, expect } from 'vitest';
 
@@ -15,7 +15,6 @@ import { startServer } from '../../demo/server.mjs';
 
 const build = path.join(import.meta.dirname, '../../.build');
 const screenshots = path.join(build, 'screenshots');
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 /** Nothing of Chromium's own leaves the machine. */
 const ARGS = [
@@ -120,7 +119,7 @@ export async function recordTexts(window, selector) {
 /** Takes a picture, and lets axe look at the page: it must find nothing. */
 export async function inspect(window, name) {
   await window.screenshot({ path: path.join(screenshots, `${name}.png`), fullPage: true });
-  await window.addScriptTag({ path: axe });
+  await window.addScriptTag({ content: axe.source });
   const { violations, passes } = await window.evaluate(() => globalThis.axe.run());
   expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
   expect(passes.length).toBeGreaterThan(10);
