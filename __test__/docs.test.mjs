@@ -2,7 +2,7 @@
 // Knows the README's form (tables, fenced code), not its prose.
 
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -48,6 +48,17 @@ test('README names each variable of other software that the adapter reads', () =
   const shared = matches(list, /'([A-Z_]+)'/g);
   expect(shared.length).toBeGreaterThan(0);
   expect(shared.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('every page that README or another page points to is there', () => {
+  const pages = ['README.md', ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`)];
+  const missing = pages
+    .filter((page) => page.endsWith('.md'))
+    .flatMap((page) =>
+      matches(read(page), /\]\((?!https?:|#)([^)#\s]+)/g).map((to) => path.join(path.dirname(page), to)),
+    )
+    .filter((file) => !existsSync(path.join(root, file)));
+  expect(missing).toEqual([]);
 });
 
 test("README's mount example answers a signed-in user and refuses everybody else", async () => {
