@@ -2,43 +2,16 @@
 // them once, into .build/tools. Knows nothing of the files that are looked at.
 
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { root, StepError } from '../steps.mjs';
+import { root } from '../steps.mjs';
+import { pipInstall } from './pip.mjs';
 
-const PINNED = path.join(root, 'scripts/release/lint-tools.txt');
-const VERSION = createHash('sha256').update(readFileSync(PINNED)).digest('hex').slice(0, 12);
-const TOOLS = path.join(root, '.build/tools');
-const FOLDER = path.join(TOOLS, `lint-${VERSION}`);
-
-/** Python 3.11 or newer with these packages; the folder appears whole or not at all, also when two processes do this. */
-function install() {
-  if (existsSync(FOLDER)) return;
-  mkdirSync(TOOLS, { recursive: true });
-  const work = mkdtempSync(path.join(TOOLS, 'lint-'));
-  const options = ['--quiet', '--no-deps', '--require-hashes', '--only-binary', ':all:', '--root-user-action=ignore'];
-  const { status, stderr, error } = spawnSync(
-    'python3',
-    ['-m', 'pip', 'install', ...options, '--target', work, '-r', PINNED],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) {
-    rmSync(work, { recursive: true });
-    throw new StepError(`The YAML tools need Python 3.11 or newer with pip: ${error?.message ?? stderr}`);
-  }
-  try {
-    renameSync(work, FOLDER);
-  } catch (cause) {
-    rmSync(work, { recursive: true });
-    if (!existsSync(FOLDER)) throw cause;
-  }
-}
+const install = () => pipInstall('lint-tools');
 
 function python(args, input) {
-  install();
-  const env = { ...process.env, PYTHONPATH: FOLDER, NO_COLOR: '1' };
+  const env = { ...process.env, PYTHONPATH: install(), NO_COLOR: '1' };
   const { status, stdout, stderr } = spawnSync('python3', args, { cwd: root, env, input, encoding: 'utf8' });
   return { status, output: stdout + stderr, stdout };
 }
@@ -70,16 +43,14 @@ export const yamllint = (config, files) => python(['-m', 'yamllint', '--strict',
 
 /** What zizmor finds in these workflows: `{status, output}`; status 0 when nothing. */
 export function zizmor(files) {
-  install();
   const options = ['--offline', '--persona=pedantic', '--no-progress', '--color=never', '--format=plain'];
-  const program = path.join(FOLDER, 'bin/zizmor');
+  const program = path.join(install(), 'bin/zizmor');
   const { status, stdout, stderr } = spawnSync(program, [...options, ...files], { cwd: root, encoding: 'utf8' });
   return { status, output: stdout + stderr };
 }
 
 /** A JSON schema by the name of its file: `compose-spec` or `github-workflows`. */
 export function schema(name) {
-  install();
-  const file = path.join(FOLDER, 'check_jsonschema/builtin_schemas/vendor', `${name}.json`);
+  const file = path.join(install(), 'check_jsonschema/builtin_schemas/vendor', `${name}.json`);
   return JSON.parse(readFileSync(file, 'utf8'));
 }

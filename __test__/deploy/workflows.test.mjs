@@ -1,0 +1,106 @@
+// The workflows for GitHub: valid by GitHub's schema, nothing found by zizmor, every action pinned, no right too many. That
+// they run is for GitHub's runners to show.
+
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+import { parseYaml, schema, yamllint, zizmor } from '../../scripts/release/lint-tools.mjs';
+import { PLATFORMS } from '../../scripts/release/platforms.mjs';
+import { root } from './support.mjs';
+
+const WORKFLOWS = [
+  '.github/workflows/ci.yml',
+  '.github/workflows/release.yml',
+  'deploy/fork/images.yml',
+  'deploy/fork/upstream.yml',
+];
+const KIT = ['docker-compose.sim.yml', 'docker-compose.librechat.yml', 'helm-values.yaml', 'guard-kubernetes.yaml'];
+const RULES = `
+extends: default
+rules:
+  document-start: disable
+  braces: {min-spaces-inside: 0, max-spaces-inside: 1}
+  comments: {min-spaces-from-content: 1}
+  line-length: {max: 140}
+  truthy: {allowed-values: ['true', 'false'], check-keys: false}
+`;
+
+const read = (file) => readFileSync(path.join(root, file), 'utf8');
+
+test('yamllint finds nothing in any YAML file', () => {
+  expect(yamllint(RULES, [...WORKFLOWS, ...KIT.map((file) => `deploy/${file}`)])).toBe('');
+});
+
+test('zizmor finds nothing, as strict as it can be', () => {
+  const { status, output } = zizmor(WORKFLOWS);
+  expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining('No findings to report') });
+});
+
+describe.each(WORKFLOWS)('%s', (file) => {
+  let workflow;
+  beforeAll(() => {
+    [workflow] = parseYaml(read(file));
+  });
+
+  const steps = () => Object.values(workflow.jobs).flatMap((job) => job.steps);
+
+  test("is what GitHub's schema says", () => {
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    addFormats.default(ajv);
+    const valid = ajv.validate(schema('github-workflows'), workflow);
+    expect({ valid, errors: ajv.errors }).toEqual({ valid: true, errors: null });
+  });
+
+  test('pins every action by its commit, with the version beside it', () => {
+    const uses = [...read(file).matchAll(/uses:(.*)$/gm)].map(([, rest]) => rest.trim());
+    for (const rest of uses) expect(rest).toMatch(/^[\w-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test('gives no job a right that it does not name, and every job an end', () => {
+    expect(workflow.permissions).toEqual({});
+    for (const job of Object.values(workflow.jobs)) {
+      expect(job.permissions).toBeDefined();
+      expect(job['timeout-minutes']).toBeGreaterThan(0);
+    }
+  });
+
+  test('runs only scripts that are there', () => {
+    const commands = steps().flatMap(({ run = '' }) => [...run.matchAll(/node (scripts\/[\w./-]+)/g)]);
+    for (const [, script] of commands) expect([script, existsSync(path.join(root, script))]).toEqual([script, true]);
+  });
+
+  test('puts no expression into a shell: values come by the environment', () => {
+    for (const { run = '' } of steps()) expect(run).not.toContain('${{');
+  });
+});
+
+test('every platform is built once, and the packages wait for all of them', () => {
+  const [{ jobs }] = parseYaml(read('.github/workflows/release.yml'));
+  const { include } = jobs.build.strategy.matrix;
+  expect(Object.fromEntries(include.map(({ target, platform }) => [target, platform]))).toEqual(
+    Object.fromEntries(Object.entries(PLATFORMS).map(([target, { name }]) => [target, name])),
+  );
+  for (const { platform, zig } of include) expect([platform, zig]).toEqual([platform, platform.startsWith('linux')]);
+  expect(jobs.pack.needs).toBe('build');
+});
+
+test('nothing is published from a pull request, nor before it ran everywhere', () => {
+  const [{ jobs }] = parseYaml(read('.github/workflows/release.yml'));
+  expect(jobs.publish.if).toBe("github.event_name == 'push'");
+  expect(jobs.publish.needs.sort()).toEqual(['smoke', 'smoke-container']);
+  expect(jobs['dry-run'].if).toBe("github.event_name == 'pull_request'");
+  for (const [name, job] of Object.entries(jobs)) {
+    expect([name, job.permissions['id-token'] === 'write']).toEqual([name, name === 'publish']);
+  }
+  const images = jobs['smoke-container'].strategy.matrix.image;
+  expect(images).toContain('node:24-alpine');
+  expect(images.some((image) => image.endsWith('-slim'))).toBe(true);
+});
+
+test('the tests run on every Node that is supported', () => {
+  const [{ jobs }] = parseYaml(read('.github/workflows/ci.yml'));
+  expect(jobs.test.strategy.matrix.node).toEqual([20, 22, 24]);
+});

@@ -1,0 +1,123 @@
+// The package as its users get it: packed, installed into empty projects without running a script and without Rust, loaded
+// in every way they may load it.
+
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { manifests } from '../../scripts/release/platforms.mjs';
+import { emptyFolder, install, node, pack, platform, project, reinstall, remove, root, run } from './support.mjs';
+
+const DONE = { status: 'completed', refused: 'not_found' };
+const scope = (folder) => path.join(folder, 'node_modules/@sigmacode');
+
+let work;
+let tarballs;
+beforeAll(() => {
+  work = emptyFolder();
+  tarballs = pack(work);
+}, 60_000);
+afterAll(() => remove(work));
+
+test('the tarballs hold what users need and nothing else', () => {
+  const { [project.name]: main, ...platforms } = tarballs;
+  const names = main.files.map(({ path: name }) => name);
+  for (const name of [
+    'index.js',
+    'index.d.ts',
+    'native.js',
+    'native.d.ts',
+    'bin/sim-adapter.js',
+    'README.md',
+    'LICENSE',
+  ]) {
+    expect(names).toContain(name);
+  }
+  expect(names.filter((name) => /\.(node|rs|toml|test\.\w+)$|__test__|^scripts|^deploy|\.env/.test(name))).toEqual([]);
+  expect(Object.keys(platforms).sort()).toEqual(
+    Object.values(manifests())
+      .map(({ name }) => name)
+      .sort(),
+  );
+  for (const { files } of Object.values(platforms)) {
+    expect(files.map(({ path: name }) => name.replace(/\..*\.node$/, '.node')).sort()).toEqual([
+      'LICENSE',
+      'README.md',
+      'package.json',
+      'sim-adapter.node',
+    ]);
+  }
+});
+
+describe.each([
+  ['Express 5', { express: '^5.3.0', '@types/express': '^5.0.6' }],
+  ['Express 4', { express: '^4.22.3', '@types/express': '^4.17.25' }],
+])('with %s', (name, dependencies) => {
+  let folder;
+  beforeAll(() => {
+    folder = path.join(work, name);
+    install(folder, tarballs, { ...dependencies, '@types/node': '^20.19.43' });
+  }, 60_000);
+
+  const runs = (file) => {
+    const { status, stdout, stderr } = node([file], folder);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual(DONE);
+  };
+
+  test("npm takes this platform's package and no other", () => {
+    expect(readdirSync(scope(folder)).sort()).toEqual(['sim-adapter', `sim-adapter-${platform}`]);
+  });
+
+  test('require runs a flow, and the process ends by itself', () => runs('require.cjs'));
+
+  test('import runs a flow, and the process ends by itself', () => runs('import.mjs'));
+
+  test('TypeScript compiles and runs it in both module systems', () => {
+    const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+    expect(run(process.execPath, [tsc, '--project', 'tsconfig.json'], folder)).toMatchObject({ status: 0, stdout: '' });
+    runs('typed-require.cjs');
+    runs('typed-import.mjs');
+  }, 60_000);
+
+  test('the command is there', () => {
+    const command = path.join(folder, 'node_modules/.bin/sim-adapter');
+    const { status, stdout } = node([command, '--help'], folder);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Usage: sim-adapter guard');
+  });
+});
+
+describe('without the platform package', () => {
+  let folder;
+  beforeAll(() => {
+    folder = path.join(work, 'omitted');
+    install(folder, tarballs, {}, ['--omit=optional']);
+  }, 60_000);
+
+  test('the error names the package, the platform and the fix, and prints what was tried', () => {
+    expect(existsSync(path.join(scope(folder), `sim-adapter-${platform}`))).toBe(false);
+    const { status, stderr } = node(['-e', `require('${project.name}')`], folder);
+    expect(status).toBe(1);
+    const [message] = stderr.split('\n    at ');
+    expect(message).toContain(`${project.name} has no native addon for ${platform} (Node v`);
+    expect(message).toContain(`${project.name}-${platform} is not installed, or does not load`);
+    expect(message).toContain(`npm install ${project.name}-${platform}@${project.version}`);
+    expect(message).toContain('--omit=optional');
+    expect(message).toContain(`  - Cannot find module '${project.name}-${platform}'`);
+    expect(message).not.toContain('wasi');
+  });
+
+  test('a platform that nothing is built for is told how to build', () => {
+    const pretend = "Object.defineProperty(process, 'arch', { value: 'riscv64' });";
+    const { stderr } = node(['-e', `${pretend} require('${project.name}')`], folder);
+    expect(stderr).toMatch(/no native addon for \w+-riscv64[\w-]*/);
+    expect(stderr).toContain('there is no package for it');
+    expect(stderr).toContain('npm run build');
+  });
+
+  test('installing with optional dependencies mends it', () => {
+    reinstall(folder);
+    expect(node(['-e', `require('${project.name}')`], folder)).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+});
