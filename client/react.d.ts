@@ -3,17 +3,7 @@
  */
 import type { ReactElement, ReactNode } from 'react';
 
-import type {
-  CreatedFlow,
-  Flow,
-  FlowDetail,
-  FlowDraft,
-  RunStatus,
-  RunView,
-  SimClient,
-  SimError,
-  StartOptions,
-} from './index.js';
+import type { CreatedFlow, Flow, FlowDetail, FlowDraft, RunView, SimClient, SimError, StartOptions } from './index.js';
 
 export interface SimProviderProps {
   client: SimClient;
@@ -85,44 +75,3 @@ export interface CreateDraftButtonProps {
 }
 
 export function CreateDraftButton(props: CreateDraftButtonProps): ReactElement;
-
-/** Every word that the components show. */
-export interface Texts {
-  status: Record<RunStatus, string>;
-  /** By error code. */
-  errors: Record<string, string>;
-  run: string;
-  starting: string;
-  lost: string;
-  pausedUntil: (time: string) => string;
-  elapsed: string;
-  cancel: string;
-  cancelling: string;
-  output: string;
-  moreCharacters: (count: number) => string;
-  thinking: string;
-  toolRunning: string;
-  toolDone: string;
-  block: (number: number) => string;
-  question: string;
-  answer: string;
-  send: string;
-  sending: string;
-  yes: string;
-  no: string;
-  notJson: string;
-  notObject: string;
-  requestId: string;
-  retryIn: (seconds: number) => string;
-  flow: string;
-  chooseFlow: string;
-  noFlows: string;
-  moreFlows: string;
-  loading: string;
-  tryAgain: string;
-  start: string;
-  createDraft: string;
-  creating: string;
-  created: (name: string) => string;
-  openInSim: string;
-}

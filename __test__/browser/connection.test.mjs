@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 
 import { cardOf, openAs, pick, recordTexts, shows, startHost } from './support.mjs';
 
-/** Starts the flow that waits, in the background, and answers with its card once it runs. */
-async function startWaiting(host, window) {
-  await window.getByLabel('In the background').check();
+/** Starts the flow that waits and answers with its card once it runs. */
+async function startWaiting(window, mode = 'In the background') {
+  await window.getByLabel(mode).check();
   await pick(window, 'wait');
   await window.getByRole('button', { name: 'Start' }).click();
   const card = cardOf(window, 'wait');
@@ -27,7 +27,7 @@ const isEvents = (request) => request.url().endsWith('/events');
 test('the card goes on by itself after the server has restarted', async () => {
   const host = await startHost(['wait']);
   const window = await openAs(host, 'ada');
-  const card = await startWaiting(host, window);
+  const card = await startWaiting(window);
   const resumed = window.waitForRequest((request) => isEvents(request) && 'last-event-id' in request.headers());
   await host.restart(async () => {
     await card.getByText('Connection lost').waitFor();
@@ -38,26 +38,29 @@ test('the card goes on by itself after the server has restarted', async () => {
   await card.getByText('Connection lost').waitFor({ state: 'detached' });
 });
 
-test('a token that expires while events come is renewed without a word', async () => {
-  const host = await startHost(['wait'], { tokenSeconds: 2 });
-  const window = await openAs(host, 'ada');
-  const texts = await recordTexts(window, '.sim-status');
-  const renewed = window.waitForResponse('**/api/auth/refresh');
-  const resumed = window.waitForResponse(
-    (response) => isEvents(response.request()) && 'last-event-id' in response.request().headers(),
-  );
-  const card = await startWaiting(host, window);
-  expect((await renewed).status()).toBe(200);
-  expect((await resumed).status()).toBe(200);
-  await cancelAtSim(host);
-  await shows(card, 'Cancelled');
-  expect((await texts()).join()).not.toContain('Connection lost');
-});
+test.each(['Stream', 'In the background'])(
+  'a token that expires meanwhile is renewed without a word: %s',
+  async (mode) => {
+    const host = await startHost(['wait'], { tokenSeconds: 2 });
+    const window = await openAs(host, 'ada');
+    const texts = await recordTexts(window, '.sim-status');
+    const renewed = window.waitForResponse('**/api/auth/refresh');
+    const card = await startWaiting(window, mode);
+    expect((await renewed).status()).toBe(200);
+    const { token } = await (await renewed).json();
+    const resumed = await window.waitForResponse((response) => isEvents(response.request()));
+    expect(resumed.request().headers().authorization).toBe(`Bearer ${token}`);
+    expect(host.sim.runs.map(({ status }) => status)).toEqual(['running']);
+    await cancelAtSim(host);
+    await shows(card, 'Cancelled');
+    expect((await texts()).join()).not.toContain('Connection lost');
+  },
+);
 
 test('a session that has ended asks to sign in again', async () => {
   const host = await startHost(['wait'], { tokenSeconds: 2 });
   const window = await openAs(host, 'ada');
-  const card = await startWaiting(host, window);
+  const card = await startWaiting(window);
   await window.context().clearCookies();
   await card.getByRole('alert').getByText('You are signed out. Sign in again.').waitFor();
 });
@@ -65,7 +68,7 @@ test('a session that has ended asks to sign in again', async () => {
 test("a run is nobody else's to see", async () => {
   const host = await startHost(['wait']);
   const ada = await openAs(host, 'ada');
-  await startWaiting(host, ada);
+  await startWaiting(ada);
   const handle = await ada.locator('#handle').textContent();
   const watch = async (window) => {
     await window.getByLabel('Run id').fill(handle);

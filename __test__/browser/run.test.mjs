@@ -57,6 +57,8 @@ test.each(['Stream', 'In the background'])('cancel stops the run in Sim and keep
   await start(window).click();
   const card = cardOf(window, 'wait');
   await shows(card, 'Running');
+  const dot = card.locator('.sim-badge');
+  expect(await dot.evaluate((badge) => getComputedStyle(badge, '::before').animationName)).toBe('sim-pulse');
   await card.getByRole('button', { name: 'Cancel' }).click();
   await shows(card, 'Cancelled');
   await host.sim.waitFor('status', ({ status }) => status === 'cancelled');

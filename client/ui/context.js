@@ -4,7 +4,7 @@ import { createContext, createElement, useContext, useMemo } from 'react';
 
 import { texts } from './texts.js';
 
-/** @typedef {{client: import('../index.js').SimClient, locale: string, t: import('../react.js').Texts}} Shared */
+/** @typedef {{client: import('../index.js').SimClient, locale: string, t: import('./words.js').Texts}} Shared */
 
 const Context = createContext(/** @type {Shared | null} */ (null));
 

@@ -1,6 +1,6 @@
 // Every word that the components show, in English and German.
 
-/** @typedef {import('../react.js').Texts} Texts */
+/** @typedef {import('./words.js').Texts} Texts */
 
 /** @type {Texts} */
 const en = {
