@@ -34,7 +34,12 @@ test('many requests that meet a 401 share one renewal', async () => {
     (headers.authorization === 'Bearer token-1' ? unauthorized : json(200, FLOWS))(res),
   );
   const user = session();
-  const client = createClient({ baseUrl: server.baseUrl, ...user });
+  const refresh = async () => {
+    // All of them have been refused before anybody has the new token.
+    await server.arrived(8);
+    return user.refresh();
+  };
+  const client = createClient({ baseUrl: server.baseUrl, getToken: user.getToken, refresh });
   await Promise.all(Array.from({ length: 8 }, () => client.flows()));
   expect(user.renewals).toBe(1);
 });
