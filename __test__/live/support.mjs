@@ -129,7 +129,9 @@ export async function playSim({ execute, status = notFound, port = 0 }) {
 const json = (res, status, value) =>
   res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 
-const notFound = (_req, res) => json(res, 404, { error: { code: 'NOT_FOUND', message: 'Workflow run not found' } });
+/** Answers a read of a run that is not there. */
+export const notFound = (_req, res) =>
+  json(res, 404, { error: { code: 'NOT_FOUND', message: 'Workflow run not found' } });
 
 /** Answers a read of a v2 run. */
 export function runIs(status, more = {}) {

@@ -1,0 +1,142 @@
+// Readers that are slower than Sim: what they do not take stays in Sim, and nothing of it is lost.
+
+import { once } from 'node:events';
+import http from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { atEnd, startAdapter, startHost } from '../http/support.mjs';
+import { begin, FINAL, frame, playSim, runIs } from './support.mjs';
+
+const MIB = 1024 * 1024;
+const TOTAL = 64 * MIB;
+const TEXT = 'x'.repeat(8000);
+const COUNT = Math.ceil(TOTAL / TEXT.length);
+/** What the kernel may keep on the two connections of a stream, to Sim and to the client, and some more. */
+const BUFFERS = 32 * MIB;
+
+/** A Sim that sends numbered chunks as fast as they are taken; `sent()` is how many bytes were. */
+async function startFlood() {
+  let socket;
+  const sim = await playSim({
+    status: runIs('completed'),
+    async execute(_req, res) {
+      socket = res.socket;
+      begin(res);
+      for (let i = 0; i < COUNT; i += 1) {
+        if (!res.write(frame({ blockId: String(i), chunk: TEXT }))) await once(res, 'drain');
+      }
+      res.end(FINAL);
+    },
+  });
+  return { sim, sent: () => (socket ? socket.bytesWritten - socket.writableLength : 0) };
+}
+
+/** Waits until Sim has sent something, and then nothing more for a while. */
+async function standstill(sent) {
+  let before = 0;
+  await expect
+    .poll(
+      () => {
+        const still = sent() > MIB && sent() === before;
+        before = sent();
+        return still;
+      },
+      { interval: 300, timeout: 15_000 },
+    )
+    .toBe(true);
+}
+
+/** Reads numbered chunks to the end, and counts what came in its place. */
+async function inOrder(events) {
+  let next = 0;
+  for await (const { event, data } of events) {
+    if (event === 'final') return [next, data.run.status];
+    if (event === 'chunk' && data.blockId === String(next) && data.chunk.length === TEXT.length) next += 1;
+  }
+  return [next, 'no end'];
+}
+
+async function* parse(response) {
+  let text = '';
+  for await (const piece of response.setEncoding('utf8')) {
+    text += piece;
+    const blocks = text.split('\n\n');
+    text = blocks.pop();
+    for (const block of blocks) {
+      const [, event, data] = /^event: (.*)\ndata: (.*)$/m.exec(block);
+      yield { event, data: JSON.parse(data) };
+    }
+  }
+}
+
+/** A streamed run whose client reads nothing until it is told to. */
+async function unread(host, headers = {}) {
+  const options = {
+    port: host.port,
+    host: '127.0.0.1',
+    method: 'POST',
+    path: '/api/sim/flows/f/run',
+    headers: { 'x-test-user': 'ann', 'content-type': 'application/json', ...headers },
+  };
+  const request = http.request(options).end('{"mode":"stream"}');
+  atEnd(() => request.destroy());
+  const [response] = await once(request, 'response');
+  return response;
+}
+
+describe('a reader that stops', () => {
+  it('stops Sim, and gets all in order when it reads on', async () => {
+    const { sim, sent } = await startFlood();
+    const host = await startHost(startAdapter(sim));
+    const response = await unread(host);
+    await standstill(sent);
+    expect(await inOrder(parse(response))).toEqual([COUNT, 'completed']);
+  });
+
+  it('does not stop others', async () => {
+    const { sim, sent } = await startFlood();
+    const host = await startHost(startAdapter(sim));
+    await unread(host);
+    await standstill(sent);
+    expect(await inOrder(parse(await unread(host)))).toEqual([COUNT, 'completed']);
+  });
+
+  it('of the Node API does the same', async () => {
+    const { sim, sent } = await startFlood();
+    const events = startAdapter(sim).streamRun('f');
+    const { value } = await events.next();
+    expect(value.event).toBe('run');
+    await standstill(sent);
+    expect(await inOrder(events)).toEqual([COUNT, 'completed']);
+  });
+});
+
+describe('a token that expires while its client reads nothing', () => {
+  const token = () => {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    return `Bearer ${part({ alg: 'HS256' })}.${part({ exp: Math.floor(Date.now() / 1000) + 2 })}.signature`;
+  };
+
+  it('lets the run go on, and puts nothing in the middle of an event', async () => {
+    let finished;
+    const done = new Promise((resolve) => {
+      finished = resolve;
+    });
+    const sim = await playSim({
+      status: runIs('completed'),
+      execute(_req, res) {
+        res.on('finish', finished);
+        // More than fits anywhere: it is only taken once the client is out of the way.
+        begin(res).end(frame({ blockId: 'b', chunk: 'x'.repeat(15 * MIB) }).repeat(4) + FINAL);
+      },
+    });
+    const host = await startHost(startAdapter(sim));
+    const response = await unread(host, { authorization: token() });
+    await done;
+    let text = '';
+    for await (const piece of response.setEncoding('utf8')) text += piece;
+    const [run, chunk, ...more] = text.split('\n\n');
+    expect(run).toContain('event: run');
+    expect(chunk.startsWith('id: 2\nevent: chunk\ndata: {"blockId":"b","chunk":"xxx')).toBe(true);
+    expect([/x$/.test(chunk), more]).toEqual([true, []]);
+  });
+});
