@@ -367,7 +367,10 @@ export class SimAdapter {
 export type RouterOptions = { adapter: SimAdapter } | (AdapterOptions & { adapter?: never });
 
 /** Express 4 and 5 middleware. The host's `req.user` is the user; without one every route answers 401. */
-export type SimRouter = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+export type SimRouter = ((req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void) & {
+  /** What answers behind it, for example to `close()` it before the process ends. */
+  readonly adapter: SimAdapter;
+};
 
 /** The routes of the HTTP contract (README), mounted wherever the host likes, before or after body parsers. */
 export function simRouter(options?: RouterOptions): SimRouter;

@@ -23,8 +23,11 @@ const proxy = (request, options) => sharedAdapter().proxy(request, options);
 
 function simRouter(options) {
   if (options === undefined) return createRouter(sharedAdapter());
-  const { adapter, ...rest } = options;
-  return createRouter(adapter ?? new SimAdapter(rest));
+  const { adapter, ...rest } = options ?? {};
+  if (adapter === undefined) return createRouter(new SimAdapter(rest));
+  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
+  if (Object.keys(rest).length > 0) throw new TypeError('simRouter() takes an adapter or options, not both');
+  return createRouter(adapter);
 }
 
 module.exports = {

@@ -17,6 +17,9 @@ function checkMs(name, value, least) {
   throw new TypeError(`${name} must be a whole number of milliseconds from ${least} to ${LONGEST_MS}`);
 }
 
+/** An id as part of a path. One that is empty or no text becomes one that no id can be, never another route. */
+const segment = (id) => encodeURIComponent(String(id ?? '').toWellFormed()) || '%00';
+
 class SimAdapter {
   /** Not private: the router speaks to it without the detour over promises. */
   bridge;
@@ -27,23 +30,23 @@ class SimAdapter {
     this.bridge = new Bridge(options);
   }
 
-  health(options) {
+  async health(options) {
     return this.#call('GET', '/health', undefined, options);
   }
 
-  createFlow(draft, options) {
+  async createFlow(draft, options) {
     return this.#call('POST', '/flows/create', draft, options);
   }
 
-  listFlows({ cursor, limit, ...options } = {}) {
+  async listFlows({ cursor, limit, ...options } = {}) {
     const query = new URLSearchParams();
     if (cursor !== undefined && cursor !== null) query.set('cursor', cursor);
     if (limit !== undefined) query.set('limit', String(limit));
     return this.#call('GET', query.size > 0 ? `/flows?${query}` : '/flows', undefined, options);
   }
 
-  getFlow(flowId, options) {
-    return this.#call('GET', `/flows/${encodeURIComponent(flowId)}`, undefined, options);
+  async getFlow(flowId, options) {
+    return this.#call('GET', `/flows/${segment(flowId)}`, undefined, options);
   }
 
   async runFlow(flowId, { input, mode, timeoutMs, ...options } = {}) {
@@ -51,33 +54,33 @@ class SimAdapter {
     // In `sync` mode the time-out is the wait for the run, and the answer says how far it came.
     const body = mode === 'sync' ? { input, mode, timeoutMs } : { input, mode };
     const limit = mode === 'sync' ? options : { timeoutMs, ...options };
-    return this.#call('POST', `/flows/${encodeURIComponent(flowId)}/run`, body, limit);
+    return this.#call('POST', `/flows/${segment(flowId)}/run`, body, limit);
   }
 
-  runStatus(runId, options) {
-    return this.#call('GET', `/runs/${encodeURIComponent(runId)}/status`, undefined, options);
+  async runStatus(runId, options) {
+    return this.#call('GET', `/runs/${segment(runId)}/status`, undefined, options);
   }
 
-  cancelRun(runId, options) {
-    return this.#call('POST', `/runs/${encodeURIComponent(runId)}/cancel`, undefined, options);
+  async cancelRun(runId, options) {
+    return this.#call('POST', `/runs/${segment(runId)}/cancel`, undefined, options);
   }
 
-  resumeRun(runId, { input, contextId, ...options } = {}) {
-    return this.#call('POST', `/runs/${encodeURIComponent(runId)}/resume`, { input, contextId }, options);
+  async resumeRun(runId, { input, contextId, ...options } = {}) {
+    return this.#call('POST', `/runs/${segment(runId)}/resume`, { input, contextId }, options);
   }
 
   /** Starts a run and yields its events as they come. Whoever stops iterating stops the run. */
   streamRun(flowId, { input, selectedOutputs, ...options } = {}) {
     const body = { input, mode: 'stream', selectedOutputs };
-    return this.#stream('POST', `/flows/${encodeURIComponent(flowId)}/run`, body, options);
+    return this.#stream('POST', `/flows/${segment(flowId)}/run`, body, options);
   }
 
   /** Yields a run's `status` on each change until it has ended. */
   watchRun(runId, options) {
-    return this.#stream('GET', `/runs/${encodeURIComponent(runId)}/events`, undefined, options);
+    return this.#stream('GET', `/runs/${segment(runId)}/events`, undefined, options);
   }
 
-  proxy(request, options) {
+  async proxy(request, options) {
     return this.#call('POST', '/proxy', request, options);
   }
 
@@ -149,7 +152,7 @@ class SimAdapter {
 
   /** Keeps the process alive while somebody waits; the addon itself does not. */
   #hold() {
-    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => {}, LONGEST_MS);
+    if (this.#awaited++ === 0) this.#keepAlive = setInterval(() => this, LONGEST_MS);
     return () => {
       if (--this.#awaited === 0) clearInterval(this.#keepAlive);
     };

@@ -33,6 +33,21 @@ function environment() {
   return env;
 }
 
+/** How long the host may take to name a user's plan. The other hooks have the call's own deadline. */
+const HOOK_TIMEOUT_MS = 10_000;
+
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The addon throws its problems as JSON; anything else is a fault of its own. */
 function readProblems(error) {
   try {
@@ -63,15 +78,19 @@ class Bridge {
 
   constructor(options = {}) {
     const { plain, problems } = plainOptions(options);
+    let cause;
+    // Weak: the addon would keep an adapter alive that nobody has any more, and with it a thread.
+    const self = new WeakRef(this);
     try {
       const settings = JSON.stringify({ options: plain, env: environment() });
-      this.#native = new Native(settings, () => this.#drain());
+      this.#native = new Native(settings, () => self.deref()?.#drain());
     } catch (error) {
+      cause = error;
       problems.push(...readProblems(error));
     }
     if (problems.length > 0) {
       this.#native?.close(0);
-      throw configurationError(problems);
+      throw configurationError(problems, cause);
     }
     this.#logger = options.logger;
     this.#answer = answerers(options);
@@ -85,7 +104,8 @@ class Bridge {
     const failed = (error) => this.#hookFailed('planOf', error);
     try {
       const plan = this.#planOf(user);
-      return typeof plan?.then === 'function' ? plan.then((name) => name, failed) : plan;
+      if (typeof plan?.then !== 'function') return plan;
+      return within(HOOK_TIMEOUT_MS, plan).catch(failed);
     } catch (error) {
       return failed(error);
     }

@@ -37,10 +37,10 @@ function plainOptions(options) {
 }
 
 /** Every problem of a configuration at once, as `not_configured`. */
-function configurationError(problems) {
+function configurationError(problems, cause) {
   const lines = problems.map(({ name, message }) => `${name} ${message}`);
   const message = `the Sim adapter is not configured correctly: ${lines.join('; ')}`;
-  return new SimError({ code: 'not_configured', message, details: { problems } }, 503);
+  return new SimError({ code: 'not_configured', message, details: { problems } }, 503, { cause });
 }
 
 /**

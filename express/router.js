@@ -44,13 +44,21 @@ function createRouter(adapter) {
     if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
   }
 
-  return function sim(req, res, next) {
+  function sim(req, res, next) {
     readBody(req, bridge.maxBodyBytes, (tooLarge, body) => {
-      const plan = req.user && bridge.planOf(req.user);
-      if (typeof plan?.then !== 'function') return submit(req, res, plan, tooLarge, body);
-      plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
+      // This may run in a listener of the request's, where a throw would end the process.
+      try {
+        const plan = req.user && bridge.planOf(req.user);
+        if (typeof plan?.then !== 'function') return submit(req, res, plan, tooLarge, body);
+        plan.then((name) => submit(req, res, name, tooLarge, body)).catch(next);
+      } catch (error) {
+        next(error);
+      }
     });
-  };
+  }
+
+  // For a host that wants to drain it: `await router.adapter.close()`.
+  return Object.assign(sim, { adapter });
 }
 
 module.exports = { createRouter };

@@ -4,9 +4,16 @@
 
 const text = (value) => (value === undefined || value === null ? undefined : String(value));
 
+/** An id is a string, a number or a database's id. Anything else would read the same for everybody, or throw. */
+function idText(value) {
+  if (typeof value === 'object' && typeof value?.toHexString === 'function') return value.toHexString();
+  return ['string', 'number', 'bigint'].includes(typeof value) ? String(value) : undefined;
+}
+
 /** @param {{ id?: unknown, _id?: unknown, tenantId?: unknown, role?: unknown } | null | undefined} user */
 function describeUser(user) {
-  return { user: text(user?.id ?? user?._id), tenant: text(user?.tenantId), role: text(user?.role) };
+  const role = typeof user?.role === 'object' ? undefined : text(user?.role);
+  return { user: idText(user?.id ?? user?._id), tenant: idText(user?.tenantId), role };
 }
 
 module.exports = { describeUser, text };

@@ -25,8 +25,7 @@ pub enum Asker<'a> {
     Nobody,
 }
 
-/// A request as it came to the host.
-#[derive(Debug)]
+/// A request as it came to the host. Not `Debug`: it holds tokens.
 pub struct Request<'a> {
     pub method: &'a str,
     /// Path below the mount point, and query.

@@ -15,6 +15,9 @@ pub struct Fields<'a> {
     errors: Vec<FieldError>,
 }
 
+/// The most members that a body may have.
+const MAX_FIELDS: usize = 100;
+
 impl<'a> Fields<'a> {
     /// Reads `body`, which must be one JSON object; an empty body counts as `{}`.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
@@ -23,6 +26,10 @@ impl<'a> Fields<'a> {
         } else {
             members(body).map_err(|problem| invalid(&[FieldError::new("", problem)]))?
         };
+        // More fields than any body of ours has: naming each would make a refusal cost more than what is refused.
+        if members.len() > MAX_FIELDS {
+            return Err(invalid(&[FieldError::new("", format!("the body has more than {MAX_FIELDS} fields"))]));
+        }
         let mut errors = Vec::new();
         for (index, (name, _)) in members.iter().enumerate() {
             if members[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -228,6 +235,13 @@ mod tests {
         assert_eq!(problems("{\"a\":", |_| ()), [": the body is not JSON (line 1, column 5)"]);
         assert_eq!(problems("{} x", |_| ()), [": the body is not JSON (line 1, column 4)"]);
         assert_eq!(problems("", |_| ()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_body_of_a_hundred_thousand_fields_is_refused_as_one() {
+        let fields: Vec<String> = (0..100_000).map(|number| format!("\"f{number}\":1")).collect();
+        let found = problems(&format!("{{{}}}", fields.join(",")), |_| ());
+        assert_eq!(found, [": the body has more than 100 fields"]);
     }
 
     #[test]

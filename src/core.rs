@@ -8,7 +8,7 @@ use crate::config::{Config, PlansSource, Problem};
 use crate::error::{Code, Error};
 use crate::flow::FlowList;
 use crate::host::{Host, Level};
-use crate::policy::{Clock, Event, Plans, Policy, PolicyConfig, Subject};
+use crate::policy::{self, Clock, Event, Plans, Policy, PolicyConfig, Subject};
 use crate::proxy::rules::Rules;
 use crate::run::{Handles, Memory, Owner, RootKeys, RunIds, Watches};
 use crate::signing::SimUser;
@@ -78,21 +78,23 @@ impl User {
 impl Core {
     /// `Err` holds the parts of the configuration that cannot be used.
     pub fn new(config: Config, host: Arc<dyn Host>) -> Result<Self, Vec<Problem>> {
-        let problem = |name: &str, message: String| vec![Problem { name: name.to_owned(), message }];
-        let roots = RootKeys::new(config.handle_secrets.clone())
-            .map_err(|error| problem("handleSecret (SIM_HANDLE_SECRET)", error.to_string()))?;
-        let signing = &config.signing_secrets;
-        let upstream = config
-            .sim
+        let mut problems = Vec::new();
+        let roots = RootKeys::new(config.handle_secrets.clone());
+        let roots = keep(&mut problems, roots.map_err(|error| problem("handleSecret (SIM_HANDLE_SECRET)", error)));
+        let sim = config.sim.as_ref().map(|sim| Upstream::new(sim, &config.signing_secrets)).transpose();
+        let upstream = keep(&mut problems, sim.map_err(|problem| vec![problem])).flatten();
+        let policy = policy(&config, Arc::clone(&host), &mut problems);
+        let rules = Rules::new(&config.proxy_rules)
+            .map_err(|errors| errors.iter().flat_map(|error| problem("proxyRules (SIM_PROXY_RULES)", error)).collect());
+        let rules = keep(&mut problems, rules);
+        let run_ids = roots
             .as_ref()
-            .map(|sim| Upstream::new(sim, signing))
-            .transpose()
-            .map_err(|message| problem("Sim", message))?;
-        let policy = policy(&config, Arc::clone(&host))?;
-        let rules = Rules::new(&config.proxy_rules).map_err(|errors| {
-            let name = || "proxyRules (SIM_PROXY_RULES)".to_owned();
-            errors.iter().map(|error| Problem { name: name(), message: error.to_string() }).collect::<Vec<_>>()
-        })?;
+            .and_then(|roots| keep(&mut problems, RunIds::new(roots).map_err(|error| problem("adapter", error))));
+        let (Some(roots), Some(run_ids), Some(policy), Some(rules), true) =
+            (roots, run_ids, policy, rules, problems.is_empty())
+        else {
+            return Err(problems);
+        };
         if upstream.is_none() {
             host.log(Level::Warn, "not_configured", "SIM_BASE_URL is not set; every route answers 503 not_configured");
         } else if roots.is_random() {
@@ -102,7 +104,7 @@ impl Core {
         Ok(Self {
             upstream,
             handles: Handles::new(&roots),
-            run_ids: RunIds::new(&roots).map_err(|error| problem("keys", error.to_string()))?,
+            run_ids,
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
             watches: Watches::default(),
@@ -120,28 +122,30 @@ impl Core {
     }
 }
 
+/// What went well, with the problems of what did not put to the others.
+fn keep<T>(problems: &mut Vec<Problem>, outcome: Result<T, Vec<Problem>>) -> Option<T> {
+    outcome.map_err(|found| problems.extend(found)).ok()
+}
+
+fn problem(name: &str, message: impl ToString) -> Vec<Problem> {
+    vec![Problem { name: name.to_owned(), message: message.to_string() }]
+}
+
 /// Plans and limits, as configured.
-fn policy(config: &Config, host: Arc<dyn Host>) -> Result<Policy, Vec<Problem>> {
+fn policy(config: &Config, host: Arc<dyn Host>, problems: &mut Vec<Problem>) -> Option<Policy> {
+    let ours = |p: policy::Problem| Problem { name: p.path, message: p.message };
     let plans = match &config.limits.plans {
         PlansSource::None => Ok(Plans::none()),
         PlansSource::Inline(plans) => Plans::from_value(plans),
         PlansSource::File(path) => Plans::from_file(std::path::Path::new(path)),
     };
-    let problem = |p: crate::policy::Problem| Problem { name: p.path, message: p.message };
+    let plans = keep(problems, plans.map_err(|list| list.into_iter().map(ours).collect()));
     let mut redis = config.limits.redis.clone();
     if let (Some(redis), Some(file)) = (&mut redis, &config.limits.redis_ca_file) {
-        let unreadable = |error: std::io::Error| Problem {
-            name: "redisCa (REDIS_CA)".to_owned(),
-            message: format!("cannot be read: {}", error.kind()),
-        };
-        redis.ca = Some(std::fs::read(file).map_err(|error| vec![unreadable(error)])?);
+        let unreadable =
+            |error: std::io::Error| problem("redisCa (REDIS_CA)", format!("cannot be read: {}", error.kind()));
+        redis.ca = keep(problems, std::fs::read(file).map_err(unreadable));
     }
-    let limits = PolicyConfig {
-        plans: plans.map_err(|list| list.into_iter().map(problem).collect::<Vec<_>>())?,
-        user_rate: config.limits.user_rate,
-        ip_rate: config.limits.ip_rate,
-        redis,
-    };
     let tell = move |event| match event {
         Event::RedisUnavailable(fault) => {
             let message = format!("Redis does not answer ({}): limits hold in this process only", fault.name());
@@ -149,5 +153,11 @@ fn policy(config: &Config, host: Arc<dyn Host>) -> Result<Policy, Vec<Problem>> 
         }
         Event::RedisAvailable => host.log(Level::Info, "redis_available", "Redis answers again: limits are shared"),
     };
-    Policy::new(limits, Clock::system(), Box::new(tell)).map_err(|p| vec![problem(p)])
+    let limits = PolicyConfig {
+        plans: plans.unwrap_or_else(Plans::none),
+        user_rate: config.limits.user_rate,
+        ip_rate: config.limits.ip_rate,
+        redis,
+    };
+    keep(problems, Policy::new(limits, Clock::system(), Box::new(tell)).map_err(|problem| vec![ours(problem)]))
 }

@@ -59,7 +59,12 @@ struct UnderWay {
 
 impl Engine {
     /// Starts the thread. `wake` is called, from any thread, when the outbox has something new.
-    pub fn start(config: Config, wake: Box<dyn Fn() + Send + Sync>) -> Result<Self, Vec<Problem>> {
+    /// `problems` are those found so far; `Err` holds them and whatever else is wrong.
+    pub fn start(
+        config: Config,
+        mut problems: Vec<Problem>,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, Vec<Problem>> {
         let failed = |message: String| vec![Problem { name: "adapter".to_owned(), message }];
         let outbox = Arc::new(Outbox::new(wake));
         let questions = Arc::new(Questions {
@@ -68,8 +73,9 @@ impl Engine {
             open: Mutex::default(),
             pipes: Arc::default(),
         });
-        let identities = Identities::new(config.jwt.as_ref())?;
-        let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>)?;
+        let identities = Identities::new(config.jwt.as_ref()).map_err(|found| problems.extend(found));
+        let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>).map_err(|found| problems.extend(found));
+        let (Ok(identities), Ok(core), true) = (identities, core, problems.is_empty()) else { return Err(problems) };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -91,15 +91,14 @@ impl Native {
         };
         let mut settings = serde_json::from_str(&settings)
             .map_err(|_| problems(vec![Problem { name: "options".into(), message: "must be plain data".into() }]))?;
-        let config = Config::read(&settings);
+        let (config, found) = Config::read(&settings);
         wipe(&mut settings);
-        let config = config.map_err(problems)?;
         // Weak: an adapter that nobody waits for does not keep the process alive.
         let wake = wake.build_threadsafe_function().weak::<true>().build()?;
         let wake = move || {
             wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         };
-        let engine = Engine::start(config, Box::new(wake)).map_err(problems)?;
+        let engine = Engine::start(config, found, Box::new(wake)).map_err(problems)?;
         Ok(Self { engine })
     }
 

@@ -75,6 +75,14 @@ impl Operation {
         }
     }
 
+    /// How long it may take, when its body says so.
+    pub fn limit(&self) -> Option<Duration> {
+        match self {
+            Operation::RunFlow(request) => request.limit(),
+            _ => None,
+        }
+    }
+
     /// How long its answer is to wait for a run, if it is.
     pub fn patience(&self, longest: Duration) -> Option<Duration> {
         match self {

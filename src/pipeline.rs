@@ -220,6 +220,6 @@ impl Pipeline {
         let config = &self.core.config;
         let usual = config.sim.as_ref().map_or(config.sync_timeout, |sim| sim.timeout);
         let patience = operation.patience(config.sync_timeout).map_or(Duration::ZERO, |wait| wait + ANSWER_MARGIN);
-        asked.unwrap_or_else(|| usual.max(patience))
+        asked.or(operation.limit()).unwrap_or_else(|| usual.max(patience))
     }
 }

@@ -34,6 +34,8 @@ const DEFAULT_LIMIT: usize = 50;
 impl Route {
     /// `url` is what follows the mount point: path, then perhaps `?query`.
     pub fn parse(method: &str, url: &str) -> Result<Self, Error> {
+        // RFC 9110 §9.3.2: a HEAD is a GET of which the host leaves the body out.
+        let method = if method == "HEAD" { "GET" } else { method };
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);

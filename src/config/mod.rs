@@ -12,8 +12,8 @@ pub use read::Problem;
 use read::Reader;
 
 use crate::policy::{Rate, RedisConfig};
-use crate::run::Generation;
 use crate::run::keys::Secret;
+use crate::run::{FlowId, Generation};
 
 /// Which of Sim's API generations to speak (`SIM_API_VERSION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,13 +119,13 @@ const MAX_ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 
 impl Config {
     /// Reads `{"options": {…}, "env": {…}}`. An option wins over its environment variable; an empty variable counts
-    /// as unset. `Err` holds every problem found.
-    pub fn read(settings: &Value) -> Result<Self, Vec<Problem>> {
+    /// as unset. With it comes every problem found; while there is one, the configuration is only good for finding
+    /// more.
+    pub fn read(settings: &Value) -> (Self, Vec<Problem>) {
         let mut r = Reader::new(settings);
         let base_url = r.url("baseUrl", "SIM_BASE_URL", &["http", "https"]);
         let api_key = r.secret("apiKey", "SIM_API_KEY");
-        let named = base_url.is_some() || r.has("baseUrl", "SIM_BASE_URL");
-        if named && api_key.is_none() {
+        if r.has("baseUrl", "SIM_BASE_URL") && !r.has("apiKey", "SIM_API_KEY") {
             r.problem("apiKey", "SIM_API_KEY", "is required with SIM_BASE_URL");
         }
         let api_version = match r.text("apiVersion", "SIM_API_VERSION").as_deref() {
@@ -139,8 +139,8 @@ impl Config {
             }
         };
         let workspace_id = r.text("workspaceId", "SIM_WORKSPACE_ID");
-        if workspace_id.as_deref().is_some_and(|id| id.len() > 128 || !id.bytes().all(|b| b.is_ascii_graphic())) {
-            r.problem("workspaceId", "SIM_WORKSPACE_ID", "must be at most 128 visible ASCII characters");
+        if workspace_id.as_deref().is_some_and(|id| FlowId::parse(id).is_err()) {
+            r.problem("workspaceId", "SIM_WORKSPACE_ID", "must be 1 to 128 of A-Z a-z 0-9 . _ : -");
         }
         let signing_secrets = r.secrets("signingSecret", "SIM_SIGNING_SECRET");
         let own_handle_secrets = r.secrets("handleSecret", "SIM_HANDLE_SECRET");
@@ -180,7 +180,7 @@ impl Config {
             proxy_rules: r.list("proxyRules", "SIM_PROXY_RULES"),
             single_process: r.flag("singleProcess"),
         };
-        r.finish().map(|()| config)
+        (config, r.finish())
     }
 }
 
@@ -198,7 +198,10 @@ fn jwt(r: &mut Reader<'_>) -> Option<JwtConfig> {
         }
     }
     if secrets.is_empty() {
-        r.problem("jwtSecret", "JWT_SECRET", "is required with auth: 'jwt'");
+        if !r.has("jwtSecret", "JWT_SECRET") {
+            r.problem("jwtSecret", "JWT_SECRET", "is required with auth: 'jwt'");
+        }
+        return None;
     }
     // A token names a user and nothing more: no role, no tenant, no ban.
     let needs_user = ["plans", "plansFile", "gate", "canRunFlow", "planOf"].iter().any(|name| r.has(name, ""));
@@ -247,8 +250,13 @@ mod tests {
 
     use super::*;
 
+    fn read_settings(settings: &Value) -> Result<Config, Vec<Problem>> {
+        let (config, problems) = Config::read(settings);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
     fn read(env: Value) -> Result<Config, Vec<Problem>> {
-        Config::read(&json!({ "options": {}, "env": env }))
+        read_settings(&json!({ "options": {}, "env": env }))
     }
 
     #[test]
@@ -286,9 +294,9 @@ mod tests {
             "options": { "baseUrl": "http://one/sub/", "apiKey": "k" },
             "env": { "SIM_BASE_URL": "http://two", "SIM_API_KEY": "other" }
         });
-        let config = Config::read(&settings).unwrap();
+        let config = read_settings(&settings).unwrap();
         assert_eq!(config.sim.unwrap().base_url.as_str(), "http://one/sub");
-        let problems = Config::read(&json!({ "options": { "baseURL": "x" }, "env": {} })).unwrap_err();
+        let problems = read_settings(&json!({ "options": { "baseURL": "x" }, "env": {} })).unwrap_err();
         assert_eq!(problems, [Problem { name: "baseURL".into(), message: "is not an option".into() }]);
     }
 

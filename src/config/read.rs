@@ -210,13 +210,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a problem for each option nobody asked for, and ends.
-    pub(super) fn finish(mut self) -> Result<(), Vec<Problem>> {
+    pub(super) fn finish(mut self) -> Vec<Problem> {
         for name in self.options.into_iter().flat_map(Map::keys) {
             if !self.known.contains(&name.as_str()) {
                 self.problems.push(Problem { name: name.clone(), message: "is not an option".to_owned() });
             }
         }
-        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+        self.problems
     }
 }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
-use crate::run::FlowId;
+use crate::run::{FlowId, next_look};
 use crate::upstream::Upstream;
 use crate::upstream::api::{Api, Created, Deployment, Draft};
 
@@ -78,7 +78,7 @@ pub async fn create(core: &Core, context: &Context, request: &DraftRequest) -> R
         deploy(upstream, api, context, &created.id)
             .await
             .map_err(|error| error.with_detail("flowId", created.id.as_str()))?;
-        core.flow_list.forget().await;
+        core.flow_list.forget();
     }
     let url = editor_url(core, upstream, &created);
     let flow = json!({ "flow": { "id": created.id, "name": created.name, "url": url } });
@@ -106,10 +106,9 @@ async fn deploy(upstream: &Upstream, api: &dyn Api, context: &Context, id: &Flow
             Deployment::Failed => return Err(Error::new(Code::UpstreamError, "Sim could not deploy the flow")),
             Deployment::Pending => {}
         }
-        let wake = Instant::now() + wait;
-        if wake >= context.caller.deadline {
+        let Some(wake) = next_look(wait, context.caller.deadline) else {
             return Err(Error::new(Code::UpstreamTimeout, "the flow was not deployed in time"));
-        }
+        };
         sleep_until(wake).await;
         wait = (wait * 2).min(Duration::from_secs(1));
     }

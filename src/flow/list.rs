@@ -1,6 +1,7 @@
 //! The deployed flows of the workspace: read once in a while for everybody, then narrowed for each user.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -18,37 +19,58 @@ use crate::upstream::api::Flow;
 const FRESH: Duration = Duration::from_secs(30);
 /// Pages of 100 that are read at the most.
 const MAX_PAGES: usize = 100;
+/// Flows that the host is asked about at once.
+const BATCH: usize = 100;
 
 /// The list as last read. The lock is held while reading, so that many first requests read once.
 #[derive(Default)]
-pub struct FlowList(Mutex<Option<(Instant, Arc<[Flow]>)>>);
+pub struct FlowList {
+    last: Mutex<Option<Reading>>,
+    /// A flow was deployed since: the last reading does not have it.
+    outdated: AtomicBool,
+}
+
+struct Reading {
+    ended: Instant,
+    outcome: Result<Arc<[Flow]>, Error>,
+}
 
 impl FlowList {
     /// The flow, if the last reading has it and is still fresh.
     pub(super) fn find(&self, id: &FlowId) -> Option<Flow> {
         // While it is being read again, nobody waits for it here.
-        let cached = self.0.try_lock().ok()?;
-        let (read, flows) = cached.as_ref()?;
-        (read.elapsed() < FRESH).then(|| flows.iter().find(|flow| flow.id == *id).cloned()).flatten()
+        let last = self.last.try_lock().ok()?;
+        let reading = last.as_ref().filter(|reading| reading.ended.elapsed() < FRESH)?;
+        reading.outcome.as_ref().ok()?.iter().find(|flow| flow.id == *id).cloned()
     }
 
     async fn all(&self, core: &Core, context: &Context) -> Result<Arc<[Flow]>, Error> {
-        let Ok(mut cached) = timeout_at(context.caller.deadline, self.0.lock()).await else {
+        let arrived = Instant::now();
+        let Ok(mut last) = timeout_at(context.caller.deadline, self.last.lock()).await else {
             return Err(Error::new(Code::UpstreamTimeout, "Sim did not answer in time"));
         };
-        if let Some((read, flows)) = cached.as_ref()
-            && read.elapsed() < FRESH
+        if let Some(reading) = last.as_ref()
+            && !self.outdated.load(Ordering::Acquire)
         {
-            return Ok(Arc::clone(flows));
+            match &reading.outcome {
+                Ok(flows) if reading.ended.elapsed() < FRESH => return Ok(Arc::clone(flows)),
+                // Who waited for a reading that failed has its answer; a queue of them would ask one after the other.
+                // A time-out was perhaps only the reader's own.
+                Err(error) if reading.ended >= arrived && error.code != Code::UpstreamTimeout => {
+                    return Err(error.clone());
+                }
+                _ => {}
+            }
         }
-        let flows: Arc<[Flow]> = fetch(core, context).await?.into();
-        *cached = Some((Instant::now(), Arc::clone(&flows)));
-        Ok(flows)
+        self.outdated.store(false, Ordering::Release);
+        let outcome = fetch(core, context).await.map(Arc::from);
+        *last = Some(Reading { ended: Instant::now(), outcome: outcome.clone() });
+        outcome
     }
 
     /// Forgets the list, because a flow was just deployed.
-    pub(super) async fn forget(&self) {
-        *self.0.lock().await = None;
+    pub(super) fn forget(&self) {
+        self.outdated.store(true, Ordering::Release);
     }
 }
 
@@ -61,7 +83,8 @@ async fn fetch(core: &Core, context: &Context) -> Result<Vec<Flow>, Error> {
         let call = api.list_flows(upstream.workspace.as_deref(), cursor.as_deref())?;
         let page = api.read_flows(&upstream.send(&context.caller, &call).await?)?;
         flows.extend(page.flows.into_iter().filter(|flow| flow.deployed));
-        match page.next {
+        // A cursor that leads nowhere new would lead there for ever.
+        match page.next.filter(|next| Some(next) != cursor.as_ref()) {
             Some(next) => cursor = Some(next),
             None => break,
         }
@@ -78,24 +101,26 @@ pub async fn list(core: &Core, context: &Context, page: &Page) -> Result<Vec<u8>
         next_cursor: Option<&'a str>,
     }
     let all = core.flow_list.all(core, context).await?;
-    let mut rest = match &page.cursor {
-        None => &all[..],
-        Some(cursor) => {
-            let position = all
-                .iter()
-                .position(|flow| flow.id.as_str() == cursor)
-                .ok_or_else(|| invalid(&[FieldError::new("cursor", "is no longer known; begin again without it")]))?;
-            &all[position + 1..]
-        }
+    let mut at = match &page.cursor {
+        None => 0,
+        Some(cursor) => all
+            .iter()
+            .position(|flow| flow.id.as_str() == cursor)
+            .map(|position| position + 1)
+            .ok_or_else(|| invalid(&[FieldError::new("cursor", "is no longer known; begin again without it")]))?,
     };
     let mut flows = Vec::new();
-    while flows.len() < page.limit && !rest.is_empty() {
-        let (batch, after) = rest.split_at((page.limit - flows.len()).min(rest.len()));
+    while flows.len() < page.limit && at < all.len() {
+        // As many at once as the largest page: whoever is shown few of many flows is not asked about one by one.
+        let batch = &all[at..(at + BATCH).min(all.len())];
         let allowed = allowed(core, context, batch).await?;
-        flows.extend(batch.iter().zip(allowed).filter(|(_, yes)| *yes).map(|(flow, _)| flow));
-        rest = after;
+        for (flow, _) in batch.iter().zip(allowed).inspect(|_| at += 1).filter(|(_, yes)| *yes) {
+            flows.push(flow);
+            if flows.len() == page.limit {
+                break;
+            }
+        }
     }
-    let looked_at = all.len() - rest.len();
-    let next_cursor = (!rest.is_empty() && looked_at > 0).then(|| all[looked_at - 1].id.as_str());
+    let next_cursor = (0 < at && at < all.len()).then(|| all[at - 1].id.as_str());
     Ok(serde_json::to_vec(&Body { flows, next_cursor }).unwrap_or_default())
 }

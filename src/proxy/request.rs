@@ -18,8 +18,8 @@ use crate::policy;
 use crate::run::{FlowId, Generation, Owner, ResumeRequest, RunRef, RunRequest};
 use crate::upstream::{Call, Method};
 
-/// The longest path that is looked at, in characters.
-const MAX_PATH: usize = 2048;
+/// The longest path that is looked at, in characters; the allow-list's own limit is lower and has its reason.
+const MAX_PATH: usize = 65_536;
 
 /// Reads `{method, path, query?, body?}`, checks it against the allow-list, and says what is to be done.
 pub fn read(body: &[u8], terms: &Terms, core: &Core, owner: &Owner) -> Result<Operation, Error> {
@@ -44,7 +44,9 @@ pub fn read(body: &[u8], terms: &Terms, core: &Core, owner: &Owner) -> Result<Op
         Denied::NoRule => refused(denied.to_string()),
         Denied::NoSuchFlow => Error::not_found("there is no such flow"),
     })?;
-    let query: Value = query.map_or(Ok(Value::Null), |raw| serde_json::from_str(raw.get())).unwrap_or_default();
+    let query: Value = query
+        .map_or(Ok(Value::Null), |raw| serde_json::from_str(raw.get()))
+        .map_err(|_| invalid(&[FieldError::new("query", "is nested too deeply")]))?;
     let configured = core.upstream()?.workspace.as_deref();
     workspace::check(&query, body, configured)
         .map_err(|_| Error::new(Code::Forbidden, "the workspace is not the configured one"))?;

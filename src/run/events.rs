@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(told(&pipe), "");
         events.meanwhile(sleep(Duration::from_secs(2))).await;
         assert_eq!(told(&pipe), ": heartbeat\n\n");
-        events.meanwhile(sleep(Duration::from_secs(29))).await;
+        events.meanwhile(sleep(Duration::from_secs(30))).await;
         assert_eq!(told(&pipe), ": heartbeat\n\n: heartbeat\n\n");
     }
 

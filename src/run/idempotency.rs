@@ -116,9 +116,8 @@ impl Memory {
 
     /// Forgets a request that certainly started nothing, so that it may be mended and sent again under its key.
     pub fn forget(&self, id: &SimRunId) {
-        let mut entries = self.lock();
-        entries.by_id.remove(id);
-        entries.oldest_first.retain(|other| other != id);
+        // Its place in the queue stays: what is left there of it goes with the rest.
+        self.lock().by_id.remove(id);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {

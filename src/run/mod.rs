@@ -18,7 +18,7 @@ pub use id::{FlowId, Generation, SimRunId};
 pub use idempotency::{Key, Memory};
 pub use keys::{RootKeys, RunIds};
 pub use owner::Owner;
-pub use read::{read, seen};
+pub use read::{next_look, read, seen};
 pub use start::{Mode, RunRequest, start};
 pub use steer::{ResumeRequest, cancel, resume};
 pub use stream::stream;

@@ -47,6 +47,15 @@ async fn asked(core: &Core, context: &Context, reference: &RunRef, state: &RunSt
     api.read_pause(&reply, pause)
 }
 
+/// What a last look before a deadline needs to be answered in time.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// When to look again: after `wait`, or just before `deadline` if that is sooner. `None`: there is no time left.
+pub fn next_look(wait: Duration, deadline: Instant) -> Option<Instant> {
+    let (now, last) = (Instant::now(), deadline.checked_sub(LAST_LOOK)?);
+    (now < last).then(|| last.min(now + wait))
+}
+
 /// Reads a run that certainly exists: Sim may need some seconds until it can be read. `None`: not within `deadline`.
 pub(super) async fn appears(
     core: &Core,
@@ -61,10 +70,7 @@ pub(super) async fn appears(
             Err(error) if error.code == Code::NotFound => {}
             Err(error) => return Err(error),
         }
-        let wake = Instant::now() + wait;
-        if wake >= deadline {
-            return Ok(None);
-        }
+        let Some(wake) = next_look(wait, deadline) else { return Ok(None) };
         sleep_until(wake).await;
         wait = (wait * 2).min(Duration::from_secs(1));
     }
@@ -81,15 +87,13 @@ pub(super) async fn settle(
 ) -> RunState {
     let mut wait = Duration::from_millis(50);
     while last.status.is_moving() {
-        let wake = Instant::now() + wait;
-        if wake >= deadline {
-            break;
-        }
+        let Some(wake) = next_look(wait, deadline) else { break };
         sleep_until(wake).await;
         wait = (wait * 3 / 2).min(Duration::from_secs(1));
         match tokio::time::timeout_at(deadline, state(core, context, reference)).await {
             Ok(Ok(state)) => last = state,
-            Ok(Err(_)) => {}
+            // Sim may say when to come back.
+            Ok(Err(error)) => wait = wait.max(error.retry_after.unwrap_or_default()),
             Err(_) => break,
         }
     }

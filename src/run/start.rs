@@ -125,10 +125,15 @@ impl RunRequest {
         })
     }
 
+    /// How long the whole call may take, when the client says so of one that does not wait.
+    pub fn limit(&self) -> Option<Duration> {
+        self.timeout.filter(|_| self.mode == Mode::Async)
+    }
+
     /// How long the answer is to wait for the run's end; `None`: not at all.
     pub fn patience(&self, longest: Duration) -> Option<Duration> {
         match self.mode {
-            Mode::Sync => Some(self.timeout.unwrap_or(longest)),
+            Mode::Sync => Some(self.timeout.unwrap_or(longest).min(longest)),
             Mode::Async => self.wait,
             Mode::Stream => None,
         }
@@ -185,6 +190,12 @@ pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) 
         Err(failure) => Err(failure),
     };
     match outcome {
+        Ok(given) if api.claims() && given != request.id => {
+            // Whatever that run is, it is not the one that was asked for; that one may exist.
+            let reference =
+                RunRef { generation: api.generation(), flow: request.flow.clone(), run: request.id.clone() };
+            Err(with_handle(core, context, &reference, Error::malformed()))
+        }
         Ok(given) => {
             if !api.claims() {
                 core.idempotency.started(&request.id, &given);

@@ -21,6 +21,8 @@ use crate::upstream::api::{RunState, Status};
 const FASTEST: Duration = Duration::from_millis(250);
 /// The longest wait between two polls of a run that does not change.
 const SLOWEST: Duration = Duration::from_secs(5);
+/// The longest that Sim can make a poller wait: people are watching.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long one poll may take.
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads in a row that do not find the run until it counts as gone.
@@ -133,7 +135,11 @@ impl Poller {
                     }
                 }
             }
-            sleep(spread(wait).max(least)).await;
+            tokio::select! {
+                () = sleep(spread(wait).max(least.min(LONGEST_PAUSE))) => {}
+                // Whoever comes next shall not find a poller asleep with old news.
+                () = self.sender.closed() => {}
+            }
         }
     }
 
@@ -256,3 +262,7 @@ async fn next(news: &mut watch::Receiver<News>) -> Result<Arc<Seen>, Error> {
     // The poller ended without a word.
     Err(Error::malformed())
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

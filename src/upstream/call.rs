@@ -94,8 +94,8 @@ pub struct Caller {
     pub deadline: Instant,
 }
 
-/// Sim's answer, read to its end.
-#[derive(Clone, Debug)]
+/// Sim's answer, read to its end. Not `Debug`: what Sim says stays out of logs.
+#[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub body: Bytes,

@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::config::SimConfig;
+use crate::config::{Problem, SimConfig};
 
 /// Node closes an idle connection after 5 s; a pooled one must be given up before that, or a call may meet the close.
 const POOL_IDLE: Duration = Duration::from_secs(4);
@@ -15,7 +15,7 @@ const POOL_IDLE: Duration = Duration::from_secs(4);
 const POOL_SIZE: usize = 256;
 
 /// Builds the client, or says which part of the configuration it cannot use.
-pub(super) fn build(config: &SimConfig) -> Result<reqwest::Client, String> {
+pub(super) fn build(config: &SimConfig) -> Result<reqwest::Client, Problem> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(config)?)
         .http1_only()
@@ -33,26 +33,35 @@ pub(super) fn build(config: &SimConfig) -> Result<reqwest::Client, String> {
     let everything = exceptions.split(',').any(|exception| exception.trim() == "*");
     if let Some(url) = config.proxy.url.as_ref().filter(|_| !everything) {
         let exceptions = reqwest::NoProxy::from_string(exceptions);
-        let proxy = reqwest::Proxy::all(url.as_str()).map_err(|_| "the proxy URL cannot be used".to_owned())?;
+        let proxy = reqwest::Proxy::all(url.as_str()).map_err(|_| wrong("PROXY", "cannot be used"))?;
         builder = builder.proxy(proxy.no_proxy(exceptions));
     }
-    builder.build().map_err(|error| format!("the HTTP client cannot be built: {error}"))
+    builder.build().map_err(|error| wrong("baseUrl (SIM_BASE_URL)", format!("no HTTP client can be built: {error}")))
+}
+
+/// The setting whose certificates go beside the built-in ones.
+const CA_FILE: &str = "caFile (SIM_CA_FILE)";
+
+fn wrong(name: &str, message: impl Into<String>) -> Problem {
+    Problem { name: name.to_owned(), message: message.into() }
 }
 
 /// Mozilla's roots, and those of `SIM_CA_FILE` or `NODE_EXTRA_CA_CERTS` beside them: as Node itself does it.
-fn tls(config: &SimConfig) -> Result<rustls::ClientConfig, String> {
+fn tls(config: &SimConfig) -> Result<rustls::ClientConfig, Problem> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = &config.ca_file {
         let certificates = CertificateDer::pem_file_iter(file)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| format!("the CA file cannot be read: {error}"))?;
+            .map_err(|error| wrong(CA_FILE, format!("cannot be read: {error}")))?;
         for certificate in certificates {
-            roots.add(certificate).map_err(|error| format!("a certificate in the CA file cannot be used: {error}"))?;
+            roots
+                .add(certificate)
+                .map_err(|error| wrong(CA_FILE, format!("holds a certificate that cannot be used: {error}")))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        .map_err(|error| wrong(CA_FILE, format!("TLS cannot be set up: {error}")))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

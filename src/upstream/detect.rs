@@ -18,13 +18,13 @@ const BELIEVED: Duration = Duration::from_secs(300);
 pub(super) struct Detection {
     version: ApiVersion,
     found: StdMutex<Option<(Generation, Instant)>>,
-    /// Held while asking, so that many first requests ask once.
-    asking: Mutex<()>,
+    /// Held while asking, so that many first requests ask once. The last failure answers those who waited for it.
+    asking: Mutex<Option<(Instant, Error)>>,
 }
 
 impl Detection {
     pub(super) fn new(version: ApiVersion) -> Self {
-        Self { version, found: StdMutex::new(None), asking: Mutex::new(()) }
+        Self { version, found: StdMutex::new(None), asking: Mutex::new(None) }
     }
 
     pub(super) fn known(&self) -> Option<Generation> {
@@ -41,11 +41,19 @@ impl Detection {
         if let Some(generation) = self.fresh() {
             return Ok(generation);
         }
-        let Ok(_asking) = timeout_at(caller.deadline, self.asking.lock()).await else {
+        let arrived = Instant::now();
+        let Ok(mut failed) = timeout_at(caller.deadline, self.asking.lock()).await else {
             return Err(super::timed_out());
         };
         if let Some(generation) = self.fresh() {
             return Ok(generation);
+        }
+        // A time-out was perhaps only the asker's own.
+        if let Some((at, error)) = &*failed
+            && *at >= arrived
+            && error.code != Code::UpstreamTimeout
+        {
+            return Err(error.clone());
         }
         match probe(upstream, caller).await {
             Ok(generation) => {
@@ -58,7 +66,10 @@ impl Detection {
                     self.write((generation, Instant::now()));
                     Ok(generation)
                 }
-                None => Err(error),
+                None => {
+                    *failed = Some((Instant::now(), error.clone()));
+                    Err(error)
+                }
             },
         }
     }
@@ -113,7 +124,7 @@ fn said(raw: &Raw) -> Result<Said, Error> {
         200 | 400 if sims => Ok(Said::Here),
         404 if sims => Ok(Said::SwitchedOff),
         200..=299 | 404 => Err(undecided()),
-        status => Err(super::refusal::read(status, &raw.body, raw.retry_after).error),
+        status => Err(super::refusal::read(status, raw.json, &raw.body, raw.retry_after).error),
     }
 }
 

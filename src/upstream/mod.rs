@@ -27,10 +27,12 @@ pub use breaker::Circuit;
 pub use call::{Call, Caller, Method, Repeat, Reply};
 pub use refusal::{Failure, Meaning};
 
-use crate::config::SimConfig;
+use crate::config::{Problem, SimConfig};
 use crate::error::{Code, Error};
 use crate::run::keys::Secret;
 
+/// The longest that Sim may ask callers to stay away: a wrong number must not silence a host for hours.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Silence for this long counts against Sim, however little time its caller had; half the usual time where that is less.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,9 +70,11 @@ struct Lost {
 
 impl Upstream {
     /// `Err` names the part of the configuration that cannot be used.
-    pub fn new(config: &SimConfig, signing_secrets: &[Secret]) -> Result<Self, String> {
-        let mut key = HeaderValue::from_bytes(config.api_key.bytes())
-            .map_err(|_| "SIM_API_KEY cannot be sent as a header".to_owned())?;
+    pub fn new(config: &SimConfig, signing_secrets: &[Secret]) -> Result<Self, Problem> {
+        let mut key = HeaderValue::from_bytes(config.api_key.bytes()).map_err(|_| Problem {
+            name: "apiKey (SIM_API_KEY)".to_owned(),
+            message: "cannot be sent as a header".to_owned(),
+        })?;
         key.set_sensitive(true);
         let mut fixed_headers = HeaderMap::new();
         fixed_headers.insert(HeaderName::from_static("x-api-key"), key);
@@ -139,7 +143,7 @@ impl Upstream {
                 Ok(raw) if (200..300).contains(&raw.status) && is_of_use(&raw) => return Ok(raw),
                 // What says 2xx but is of another type was not Sim's doing; whether Sim acted nobody knows.
                 Ok(raw) if (200..300).contains(&raw.status) => Failure::unclear(Error::malformed()),
-                Ok(raw) => refusal::read(raw.status, &raw.body, raw.retry_after),
+                Ok(raw) => refusal::read(raw.status, raw.json, &raw.body, raw.retry_after),
                 Err(failure) => failure,
             };
             failure.tries = tries;
@@ -214,8 +218,10 @@ impl Upstream {
         let mut response = self.client.execute(request).await.map_err(|error| lost(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers();
-        let is = |kind: &[u8]| headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(kind));
-        let (json, events) = (is(b"application/json"), is(b"text/event-stream"));
+        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        let json = kind.eq_ignore_ascii_case("application/json");
+        let events = kind.eq_ignore_ascii_case("text/event-stream");
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
         if events && status == 200 {
             return Ok(Raw { status, json, retry_after, body: Bytes::new(), events: Some(response) });
@@ -350,7 +356,7 @@ fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error 
 
 /// `Retry-After` in its form of seconds. (Sim does not send the date form.)
 fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
+    text.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
 /// Encodes one query value.

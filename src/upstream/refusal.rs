@@ -90,10 +90,14 @@ impl Said {
     }
 }
 
-/// Reads a non-2xx answer. `retry_after` is Sim's header, already parsed.
-pub(super) fn read(status: u16, body: &[u8], retry_after: Option<Duration>) -> Failure {
+/// Reads a non-2xx answer. `json` is what its content type says; `retry_after` is Sim's header, already parsed.
+pub(super) fn read(status: u16, json: bool, body: &[u8], retry_after: Option<Duration>) -> Failure {
     let said = Said::read(body);
     let (error, meaning) = match status {
+        // Sim speaks JSON. A page that says such a thing comes from in front of it, and says nothing about flows and runs.
+        400 | 404 | 409 | 415 | 422 | 423 if !json => {
+            (Error::new(Code::UpstreamError, "something in front of Sim answered with an error"), Meaning::Plain)
+        }
         400 | 415 | 422 => (invalid(&said), Meaning::Plain),
         403 if said.has("WORKFLOW_NOT_DEPLOYED") || said.text == "Workflow is not deployed" => {
             (Error::new(Code::FlowNotDeployed, "the flow is not deployed in Sim"), Meaning::Plain)
@@ -138,6 +142,9 @@ fn conflict_reason(said: &Said) -> &'static str {
     }
 }
 
+/// The most paths that are passed on.
+const MAX_PATHS: usize = 100;
+
 /// 400 with the paths that Sim names, and nothing else of what it says.
 fn invalid(said: &Said) -> Error {
     let issues = match &said.details {
@@ -145,22 +152,27 @@ fn invalid(said: &Said) -> Error {
         Some(Value::Object(map)) => map.get("issues").and_then(Value::as_array).map_or(&[][..], Vec::as_slice),
         _ => &[],
     };
-    let paths: Vec<Value> = issues
+    let fields: Vec<Value> = issues
         .iter()
-        .filter_map(|issue| match &issue["path"] {
-            Value::String(path) => Some(path.clone()),
-            Value::Array(parts) => Some(
-                parts
-                    .iter()
-                    .map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned))
-                    .collect::<Vec<_>>()
-                    .join("."),
-            ),
-            _ => None,
-        })
+        .filter_map(|issue| path(&issue["path"]))
+        .take(MAX_PATHS)
         .map(|path| serde_json::json!({ "path": path, "message": "is refused by Sim" }))
         .collect();
-    Error::new(Code::InvalidRequest, "Sim refuses the request as invalid").with_detail("fields", paths)
+    Error::new(Code::InvalidRequest, "Sim refuses the request as invalid").with_detail("fields", fields)
+}
+
+/// A path of plain names and numbers, whatever its form; other text is Sim's or a user's own and not passed on.
+fn path(value: &Value) -> Option<String> {
+    let parts: Vec<String> = match value {
+        Value::String(path) => path.split('.').map(str::to_owned).collect(),
+        Value::Array(parts) => parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect(),
+        _ => return None,
+    };
+    let plain = |part: &String| {
+        (1..=64).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'-' | b'[' | b']'))
+    };
+    (parts.len() <= 16 && parts.iter().all(plain)).then(|| parts.join("."))
 }
 
 #[cfg(test)]
@@ -168,7 +180,7 @@ mod tests {
     use super::*;
 
     fn read_json(status: u16, body: Value) -> Failure {
-        read(status, body.to_string().as_bytes(), None)
+        read(status, true, body.to_string().as_bytes(), None)
     }
 
     #[test]
@@ -217,15 +229,19 @@ mod tests {
     fn an_invalid_request_names_paths_and_nothing_else_of_sims() {
         use serde_json::json;
         let body = json!({"error": "secret text", "details": [{"path": ["input", 0, "a"], "message": "secret"},
-            {"path": "name", "message": "secret"}]});
+            {"path": "name", "message": "secret"}, {"path": "http://secret.host/", "message": "x"}]});
         let error = read_json(400, body).error;
         let shown = serde_json::to_string(&error.details).unwrap() + &error.message;
         assert!(shown.contains("input.0.a") && shown.contains("name") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]
-    fn a_body_that_is_no_json_is_read_as_its_status() {
-        assert_eq!(read(404, b"<html>", None).error.code, Code::NotFound);
-        assert_eq!(read(500, &[0xff, 0xfe], None).error.code, Code::UpstreamError);
+    fn a_page_from_in_front_of_sim_says_nothing_about_flows_and_runs() {
+        for status in [400, 404, 409, 415, 422, 423, 500] {
+            assert_eq!(read(status, false, b"<html>", None).error.code, Code::UpstreamError, "{status}");
+        }
+        for (status, code) in [(401, Code::UpstreamAuth), (413, Code::PayloadTooLarge), (429, Code::UpstreamBusy)] {
+            assert_eq!(read(status, false, &[0xff, 0xfe], None).error.code, code);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use reqwest::Request;
 use reqwest::header::{HeaderName, HeaderValue};
 
+use crate::config::Problem;
 use crate::run::keys::Secret;
 use crate::signing::{ContentDigest, RequestToSign, Secrets, SignError, Signer};
 
@@ -17,12 +18,15 @@ pub(super) struct Signing {
 
 impl Signing {
     /// `None` without a secret: nothing is signed then.
-    pub(super) fn new(secrets: &[Secret]) -> Result<Option<Self>, String> {
+    pub(super) fn new(secrets: &[Secret]) -> Result<Option<Self>, Problem> {
         if secrets.is_empty() {
             return Ok(None);
         }
         let bytes: Vec<&[u8]> = secrets.iter().map(Secret::bytes).collect();
-        let secrets = Secrets::new(&bytes).map_err(|error| format!("signing secret: {error}"))?;
+        let secrets = Secrets::new(&bytes).map_err(|error| Problem {
+            name: "signingSecret (SIM_SIGNING_SECRET)".to_owned(),
+            message: error.to_string(),
+        })?;
         Ok(Some(Self { signer: Signer::new(&secrets), buffer: Mutex::default() }))
     }
 

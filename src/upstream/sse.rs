@@ -104,6 +104,18 @@ mod tests {
         assert_eq!(refused, Some(Err(TooLarge)));
     }
 
+    #[test]
+    fn a_long_frame_in_many_pieces_is_searched_once() {
+        let mut frames = Frames::default();
+        for piece in [b"data: 1\ndata: ".as_slice(), b"2", b"3"] {
+            frames.push(piece).unwrap();
+            assert_eq!(frames.next_data(), None);
+            assert_eq!((frames.searched, frames.line), (frames.pending.len(), 8));
+        }
+        frames.push(b"\n\n").unwrap();
+        assert_eq!(frames.next_data().as_deref(), Some(b"1\n23".as_slice()));
+    }
+
     proptest! {
         #[test]
         fn cutting_a_stream_anywhere_changes_nothing(cut in prop::collection::vec(0usize..60, 0..6)) {

@@ -23,8 +23,7 @@ pub(super) struct Workflow {
     pub(super) description: Option<String>,
     pub(super) is_deployed: Option<bool>,
     pub(super) workspace_id: Option<String>,
-    #[serde(default)]
-    pub(super) inputs: Vec<Input>,
+    pub(super) inputs: Option<Vec<Input>>,
 }
 
 impl Workflow {
@@ -36,7 +35,7 @@ impl Workflow {
             deployed: self.is_deployed.unwrap_or(false),
             workspace: self.workspace_id,
         };
-        Ok(FlowDetail { flow, inputs: self.inputs })
+        Ok(FlowDetail { flow, inputs: self.inputs.unwrap_or_default() })
     }
 }
 
@@ -50,8 +49,9 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn into_page(self) -> Result<FlowPage, Error> {
-        let flows = self.data.into_iter().map(|workflow| workflow.into_flow().map(|detail| detail.flow));
-        Ok(FlowPage { flows: flows.collect::<Result<_, _>>()?, next: self.next_cursor })
+        // One entry that cannot be used is no reason to show none.
+        let flows = self.data.into_iter().filter_map(|workflow| workflow.into_flow().ok().map(|detail| detail.flow));
+        Ok(FlowPage { flows: flows.collect(), next: self.next_cursor })
     }
 }
 

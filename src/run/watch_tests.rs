@@ -1,0 +1,148 @@
+//! What pollers promise beyond what a client can see.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::config::Config;
+use crate::core::User;
+use crate::host::{Host, Level, Outlet, Question};
+use crate::run::{FlowId, Generation, SimRunId};
+use crate::stream::Pipe;
+use crate::upstream::Caller;
+
+struct Silent;
+
+impl Host for Silent {
+    fn ask(&self, _: u32, _: Question, _: Value) -> oneshot::Receiver<Option<Value>> {
+        oneshot::channel().1
+    }
+
+    fn open(&self, _: u32, _: Answer) -> Outlet {
+        Outlet::new(Arc::new(Pipe::default()), Box::new(|_| {}))
+    }
+
+    fn log(&self, _: Level, _: &'static str, _: &str) {}
+}
+
+/// A Sim whose one run is always running; its URL, and how often it was asked.
+async fn sim() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let body = json!({ "data": { "status": "running" } }).to_string();
+                let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+                let mut request = [0; 4096];
+                // The request is small: it comes in one piece.
+                while socket.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    socket.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    (url, asked)
+}
+
+fn core(url: &str) -> Arc<Core> {
+    let options = json!({ "baseUrl": url, "apiKey": "key", "apiVersion": "v2" });
+    let (config, _) = Config::read(&json!({ "options": options, "env": {} }));
+    Arc::new(Core::new(config, Arc::new(Silent)).unwrap_or_else(|_| panic!("a good one")))
+}
+
+fn context(user: &str) -> Context {
+    let user = User { owner: Owner::new(None, Some(user)), ..User::default() };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let caller = Caller { request_id: "r".into(), sim_user: user.sim_user(), traceparent: None, deadline };
+    Context { call: 0, caller, user, mount: String::new() }
+}
+
+fn run() -> RunRef {
+    let (flow, run) = (FlowId::parse("f").unwrap(), SimRunId::parse("r").unwrap());
+    RunRef { generation: Generation::V2, flow, run }
+}
+
+fn handle(seen: &Seen) -> String {
+    serde_json::from_slice::<Value>(&seen.json).unwrap()["run"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_poller_goes_with_its_last_watcher() {
+    let (url, asked) = sim().await;
+    let core = core(&url);
+    let mut first = core.watches.follow(&core, &context("ann"), &run());
+    let second = core.watches.follow(&core, &context("ann"), &run());
+    assert_eq!(next(&mut first).await.unwrap().status, Status::Running);
+    drop(first);
+    let before = asked.load(Ordering::SeqCst);
+    while asked.load(Ordering::SeqCst) == before {
+        // The second one still watches.
+        sleep(Duration::from_millis(5)).await;
+    }
+    drop(second);
+    while !core.watches.lock().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // Nothing but the poller holds the core, besides this test: so nothing can poll any more.
+    while Arc::strong_count(&core) > 1 {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn watchers_of_one_owner_share_a_poller_and_its_events() {
+    let (url, _) = sim().await;
+    let core = core(&url);
+    let mut news: Vec<_> = (0..3).map(|_| core.watches.follow(&core, &context("ann"), &run())).collect();
+    assert_eq!(core.watches.lock().len(), 1);
+    let first = next(&mut news[0]).await.unwrap();
+    for other in &mut news[1..] {
+        assert!(Arc::ptr_eq(&first, &next(other).await.unwrap()));
+    }
+    let mut late = core.watches.follow(&core, &context("ann"), &run());
+    assert!(Arc::ptr_eq(&first, &next(&mut late).await.unwrap()));
+}
+
+#[tokio::test]
+async fn two_owners_of_a_run_get_handles_of_their_own() {
+    let (url, _) = sim().await;
+    let core = core(&url);
+    let mut handles = Vec::new();
+    for name in ["ann", "bob"] {
+        let context = context(name);
+        let seen = next(&mut core.watches.follow(&core, &context, &run())).await.unwrap();
+        assert_eq!(core.handles.open(&context.user.owner, &handle(&seen)), Some(run()));
+        handles.push(handle(&seen));
+    }
+    assert_ne!(handles[0], handles[1]);
+}
+
+#[test]
+fn waits_grow_to_their_longest_and_are_spread_over_a_fifth() {
+    let mut wait = FASTEST;
+    for _ in 0..20 {
+        let spread = spread(wait);
+        assert!(spread >= wait * 4 / 5 && spread <= wait, "{wait:?}: {spread:?}");
+        wait = longer(wait);
+    }
+    assert_eq!(wait, SLOWEST);
+}
+
+#[test]
+fn an_id_names_what_a_watcher_can_see() {
+    let bare = RunState::bare(Status::Running);
+    let started = RunState { started_at: Some("2026-01-01T00:00:00Z".into()), ..RunState::bare(Status::Running) };
+    assert_eq!(id(&bare), id(&RunState { duration_ms: Some(1), ..RunState::bare(Status::Running) }));
+    let ids = [id(&bare), id(&started), id(&RunState::bare(Status::Completed))];
+    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+    assert!(ids.iter().all(|id| id.len() == 16));
+}
