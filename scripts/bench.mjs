@@ -42,7 +42,9 @@ main(async () => {
     options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])),
   });
   const scenarios = chosen(values.only);
-  if (values.publish && values.only !== undefined) throw new StepError('--publish needs all scenarios');
+  if (values.publish && (values.quick || values.only !== undefined)) {
+    throw new StepError('--publish goes with neither --quick nor --only');
+  }
   await prepare('release');
   await installWrk();
 

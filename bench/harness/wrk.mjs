@@ -2,8 +2,10 @@
 // are compared with.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { must, run, StepError } from '../../scripts/steps.mjs';
 import { FOLDER } from './processes.mjs';
@@ -30,6 +32,10 @@ local requests = {}
 for _, token in ipairs({ ${tokens.map(lua).join(', ')} }) do
   requests[#requests + 1] = ${lua(start)} .. 'authorization: Bearer ' .. token .. ${lua(`\r\n${rest}\r\n`)} .. body
 end
+function init()
+  io.write('started\\n')
+  io.flush()
+end
 local next = 0
 function request()
   next = next % #requests + 1
@@ -49,6 +55,8 @@ end
 
 /** wrk counts whole seconds only, so it is told to run for long and stopped by signal, upon which it reports. */
 const LONG = '600s';
+/** A signal that comes just before wrk falls asleep does not wake it: it is repeated. */
+const AGAIN_MS = 200;
 
 /**
  * Sends requests for `ms` milliseconds.
@@ -61,10 +69,13 @@ export async function load(url, script, connections, ms) {
   wrk.stdout.setEncoding('utf8').on('data', (text) => {
     output += text;
   });
-  const ended = new Promise((resolve, reject) => wrk.on('error', reject).on('close', resolve));
-  const stop = setTimeout(() => wrk.kill('SIGINT'), ms);
+  const ended = once(wrk, 'close');
+  await Promise.race([once(wrk.stdout, 'data'), ended]);
+  await Promise.race([setTimeout(ms), ended]);
+  const stop = setInterval(() => wrk.kill('SIGINT'), AGAIN_MS);
+  wrk.kill('SIGINT');
   await ended;
-  clearTimeout(stop);
+  clearInterval(stop);
   const line = output.split('\n').find((text) => text.startsWith('{'));
   if (line === undefined) throw new StepError(`wrk gave no figures:\n${output}`);
   return JSON.parse(line);
