@@ -16,7 +16,7 @@ let tarballs;
 beforeAll(() => {
   work = emptyFolder();
   tarballs = pack(work);
-}, 60_000);
+}, 180_000);
 afterAll(() => remove(work));
 
 test('the tarballs hold what users need and nothing else', () => {
@@ -57,7 +57,7 @@ describe.each([
   beforeAll(() => {
     folder = path.join(work, name);
     install(folder, tarballs, { ...dependencies, '@types/node': '^20.19.43' });
-  }, 60_000);
+  }, 180_000);
 
   const runs = (file) => {
     const { status, stdout, stderr } = node([file], folder);
@@ -78,7 +78,7 @@ describe.each([
     expect(run(process.execPath, [tsc, '--project', 'tsconfig.json'], folder)).toMatchObject({ status: 0, stdout: '' });
     runs('typed-require.cjs');
     runs('typed-import.mjs');
-  }, 60_000);
+  }, 180_000);
 
   test('the command is there', () => {
     const command = path.join(folder, 'node_modules/.bin/sim-adapter');
@@ -93,7 +93,7 @@ describe('without the platform package', () => {
   beforeAll(() => {
     folder = path.join(work, 'omitted');
     install(folder, tarballs, {}, ['--omit=optional']);
-  }, 60_000);
+  }, 180_000);
 
   test('the error names the package, the platform and the fix, and prints what was tried', () => {
     expect(existsSync(path.join(scope(folder), `sim-adapter-${platform}`))).toBe(false);

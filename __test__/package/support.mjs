@@ -35,7 +35,7 @@ export function run(command, args, cwd) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 180_000,
     env: clean,
   });
   if (error) throw error;
