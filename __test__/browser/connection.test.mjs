@@ -45,11 +45,12 @@ test.each(['Stream', 'In the background'])(
     const window = await openAs(host, 'ada');
     const texts = await recordTexts(window, '.sim-status');
     const renewed = window.waitForResponse('**/api/auth/refresh');
+    const newToken = renewed.then((response) => response.json()).then(({ token }) => `Bearer ${token}`);
+    const resumed = window.waitForRequest(
+      async (request) => isEvents(request) && request.headers().authorization === (await newToken),
+    );
     const card = await startWaiting(window, mode);
-    expect((await renewed).status()).toBe(200);
-    const { token } = await (await renewed).json();
-    const resumed = await window.waitForResponse((response) => isEvents(response.request()));
-    expect(resumed.request().headers().authorization).toBe(`Bearer ${token}`);
+    await resumed;
     expect(host.sim.runs.map(({ status }) => status)).toEqual(['running']);
     await cancelAtSim(host);
     await shows(card, 'Cancelled');

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { startEmulator } from '@sigmacode/sim-adapter/emulator';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
-import { afterEach, beforeAll, expect } from 'vitest';
+import { afterEach, beforeAll, expect, vi } from 'vitest';
 
 import { draft } from '../../demo/drafts.mjs';
 import { buildPage } from '../../demo/page.mjs';
@@ -28,6 +28,9 @@ const ARGS = [
 ];
 
 const PHONE = { width: 390, height: 844 };
+
+// A browser on a busy machine takes its time, and axe looks at every element.
+vi.setConfig({ testTimeout: 60_000 });
 
 let browser;
 let page;
@@ -74,7 +77,7 @@ export async function startHost(names, { runMs = 400, tokenSeconds, sim: simOpti
 /** A browser window of its own, signed in. What goes wrong in its page fails the test. */
 export async function openAs(host, name, { viewport = PHONE, colorScheme = 'light', reducedMotion } = {}) {
   const context = await browser.newContext({ viewport, colorScheme, reducedMotion });
-  context.setDefaultTimeout(8000);
+  context.setDefaultTimeout(20_000);
   const window = await context.newPage();
   const problems = [];
   window.on('pageerror', (error) => problems.push(error.message));
