@@ -11,13 +11,13 @@ import { elfFacts, elfProblems, GLIBC_FLOOR } from './check-elf.mjs';
 import { pipInstall } from './pip.mjs';
 import { addonName, PLATFORMS } from './platforms.mjs';
 
-/** A folder for PATH with `zig` and `cargo-zigbuild`. */
-function tools() {
+/** zig as a program. `cargo-zigbuild` is beside it, so that their folder serves as PATH. */
+export function zig() {
   const folder = pipInstall('cross-tools');
-  const zig = path.join(folder, 'bin/zig');
-  writeFileSync(zig, `#!/bin/sh\nexec env PYTHONPATH='${folder}' python3 -m ziglang "$@"\n`);
-  chmodSync(zig, 0o755);
-  return path.join(folder, 'bin');
+  const program = path.join(folder, 'bin/zig');
+  writeFileSync(program, `#!/bin/sh\nexec env PYTHONPATH='${folder}' python3 -m ziglang "$@"\n`);
+  chmodSync(program, 0o755);
+  return program;
 }
 
 /** Builds one target and returns what is known of its addon. */
@@ -29,7 +29,7 @@ export async function crossBuild(target, out, env = {}) {
   const wanted = libc === 'glibc' ? `${target}.${GLIBC_FLOOR}` : target;
   await must('cargo', ['zigbuild', '--locked', '--release', '--lib', '--target', wanted, '--target-dir', folder], {
     env: {
-      PATH: `${tools()}${path.delimiter}${process.env.PATH}`,
+      PATH: `${path.dirname(zig())}${path.delimiter}${process.env.PATH}`,
       // A library that is loaded by Node shares Node's C library.
       ...(libc === 'musl' && { RUSTFLAGS: '-C target-feature=-crt-static' }),
       ...env,

@@ -1,15 +1,15 @@
 // What takes too long for `npm test` and still can be seen on one Linux machine of x64: addons for musl and for arm64, built
 // with zig and looked into, the arm64 one running a flow under qemu, and the consumers on other versions of Node.
-// `node scripts/release/full.mjs`, about half an hour on two cores. Needs apt-get's qemu-user-static and, for arm64,
+// `node scripts/release/full.mjs`, about half an hour on two cores. Needs apt-get's musl, qemu-user-static and, for arm64,
 // libc6, libgcc-s1, libstdc++6 and libatomic1 in their -arm64-cross packages.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { main, must, root, run, StepError, step } from '../steps.mjs';
 import { npm } from './consumer.mjs';
-import { crossBuild } from './cross.mjs';
+import { crossBuild, zig } from './cross.mjs';
 import { addonName } from './platforms.mjs';
 import { stage } from './stage.mjs';
 
@@ -30,6 +30,25 @@ function nodeProgram(version, cpu) {
     );
   }
   return program;
+}
+
+const LOADER = `
+#include <dlfcn.h>
+#include <stdio.h>
+int main(int count, char **arguments) {
+  void *addon = count == 2 ? dlopen(arguments[1], RTLD_NOW) : 0;
+  if (addon && dlsym(addon, "napi_register_module_v1")) return 0;
+  puts(dlerror());
+  return 1;
+}
+`;
+
+/** Every symbol that the addon asks of musl is there: Debian's musl loads it, into a program that zig built. */
+async function muslLoads(addon, folder) {
+  const program = path.join(folder, 'loader');
+  writeFileSync(`${program}.c`, LOADER);
+  await must(zig(), ['cc', '-target', 'x86_64-linux-musl', '-dynamic', '-o', program, `${program}.c`]);
+  await must(program, [addon]);
 }
 
 /** One flow under qemu, with the package laid out as npm would. */
@@ -66,6 +85,7 @@ main(async () => {
     for (const target of ['x86_64-unknown-linux-musl', 'aarch64-unknown-linux-gnu']) {
       const { addon, name, needed, glibc, bytes } = await step(target, () => crossBuild(target, out));
       console.log(`${name}: glibc ${glibc ?? '-'}, ${bytes} bytes, needs ${needed.join(' ')}`);
+      if (name === 'linux-x64-musl') await step("loaded by Debian's musl", () => muslLoads(addon, out));
       if (name === 'linux-arm64-gnu') await step('a flow on arm64, under qemu', () => armFlow(addon));
     }
   } finally {
