@@ -41,7 +41,13 @@ export function publish(result) {
     `Measured ${date.slice(0, 10)} on ${cores} cores (${processor}), Node ${node}, load average ${load} at the start; ` +
     `medians of ${rounds} rounds of ${sliceMs / 1000} s.`;
   const tables = result.scenarios.map(({ title, figures }) => `### ${title}\n\n${markdown(rows(figures))}`);
-  const text = [measured, '![Requests per second](performance.svg)', markdown(barRows(result.bars)), ...tables];
+  const text = [
+    '## Figures',
+    measured,
+    '![Requests per second](performance.svg)',
+    markdown(barRows(result.bars)),
+    ...tables,
+  ];
   const page = readFileSync(PAGE, 'utf8');
   const [from, to] = [page.indexOf(MARKS[0]) + MARKS[0].length, page.indexOf(MARKS[1])];
   writeFileSync(PAGE, `${page.slice(0, from)}\n\n${text.join('\n\n')}\n\n${page.slice(to)}`);
