@@ -251,11 +251,28 @@ describe('an answer through /proxy', () => {
   it('has handles for run ids, and neither statusUrl, _resume nor an address of Sim’s', async () => {
     const { sim, call } = await started();
     const handle = await paused(sim, call);
+    const [{ id }] = sim.runs;
     const path = `/api/v2/workflows/approve/runs/${handle}`;
-    const { json, text } = await through(call)({ method: 'GET', path, query: { includeOutput: true } });
-    expect(json.data).toMatchObject({ runId: handle, status: 'paused' });
-    for (const word of [sim.runs[0].id, '_resume', 'statusUrl', new URL(sim.url).host])
-      expect(text).not.toContain(word);
+    const own = await through(call)({ method: 'GET', path, query: { includeOutput: true } });
+    expect(own.json.data).toMatchObject({ runId: handle, status: 'paused' });
+    // All that Sim has been seen to say of itself, at once.
+    const apiUrl = `${sim.url}/api/resume/approve/${id}/c`;
+    const data = {
+      runId: id,
+      executionId: 'of-another-run',
+      statusUrl: `${sim.url}/api/v2/workflows/approve/runs/${id}`,
+      status: 'paused',
+      output: { data: { operation: 'human', _resume: { apiUrl, executionId: id } } },
+      paused: { contextId: 'c', _resume: { apiUrl } },
+    };
+    sim.addFault({ kind: 'status', status: 200, body: { data } });
+    const told = await through(call)({ method: 'GET', path });
+    expect(told.json).toEqual({
+      data: { runId: handle, status: 'paused', output: { data: { operation: 'human' } }, paused: { contextId: 'c' } },
+    });
+    for (const { text } of [own, told]) {
+      for (const word of [id, '_resume', 'statusUrl', new URL(sim.url).host]) expect(text).not.toContain(word);
+    }
   });
 
   it('to a plain rule shows no run ids: logs, one log, runs of a flow', async () => {
