@@ -147,6 +147,8 @@ class Bridge {
   }
 
   #drain() {
+    // A log line of an adapter that could not start.
+    if (this.#native === undefined) return;
     unpack(this.#native.drain(), (kind, first, second, head, body) => {
       if (kind === ANSWER) this.#deliver(first, true, (sink) => sink.answer(second, head, body));
       else if (kind === HEAD) this.#deliver(first, false, (sink) => sink.open(second, head, () => this.cancel(first)));

@@ -18,13 +18,9 @@ class ResponseSink {
   /** Whether the client was sent away from a stream that goes on without it. */
   detached = false;
 
-  /**
-   * @param {import('node:http').ServerResponse} res
-   * @param {number | undefined} expiresAt when the caller's token does, in milliseconds since 1970
-   */
-  constructor(res, expiresAt) {
+  /** @param {import('node:http').ServerResponse} res */
+  constructor(res) {
     this.#res = res;
-    this.expiresAt = expiresAt;
   }
 
   /** A whole answer. To a stream that is already open it is the end, for the reason in `body`. */
@@ -32,11 +28,12 @@ class ResponseSink {
     const res = this.#res;
     if (res.destroyed) return;
     if (res.headersSent) return this.#last('error', body);
-    res.statusCode = status;
-    res.setHeader('content-type', 'application/json; charset=utf-8');
-    res.setHeader('cache-control', 'no-store');
-    this.#setHeaders(head);
-    res.setHeader('content-length', body.length);
+    // One flat list: setting headers one by one costs the main thread more than all else here.
+    const headers = ['content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store'];
+    const lines = head.split('\n');
+    for (let i = 0; i + 1 < lines.length; i += 2) headers.push(lines[i], lines[i + 1]);
+    headers.push('content-length', String(body.length));
+    res.writeHead(status, headers);
     res.end(body);
   }
 
@@ -47,7 +44,8 @@ class ResponseSink {
     res.statusCode = status;
     this.#setHeaders(head);
     res.flushHeaders();
-    if (this.expiresAt === undefined) return;
+    const expiresAt = tokenExpiry(res.req.headers);
+    if (expiresAt === undefined) return;
     const expire = () => {
       // Giving up the stream of a run that it started would stop the run: that one goes on, for whoever watches it next.
       if (res.req.method === 'GET') giveUp();
@@ -55,7 +53,7 @@ class ResponseSink {
       this.#last('reauth', '{}');
       this.#drained();
     };
-    this.#expiry = setTimeout(expire, Math.min(Math.max(this.expiresAt - Date.now(), 0), LONGEST_MS));
+    this.#expiry = setTimeout(expire, Math.min(Math.max(expiresAt - Date.now(), 0), LONGEST_MS));
     res.once('close', () => clearTimeout(this.#expiry));
   }
 
@@ -117,4 +115,4 @@ function tokenExpiry({ authorization }) {
   }
 }
 
-module.exports = { ResponseSink, tokenExpiry };
+module.exports = { ResponseSink };

@@ -3,7 +3,7 @@
 // Express <-> pipeline: reads what the adapter needs from a request, writes what it answers. No policy in it.
 
 const { readBody } = require('./body.js');
-const { ResponseSink, tokenExpiry } = require('./response.js');
+const { ResponseSink } = require('./response.js');
 const { describeUser, text } = require('./user.js');
 
 /** Every `Authorization` header: Node keeps the first of several and says nothing of the others. */
@@ -18,6 +18,7 @@ function authorization({ rawHeaders }) {
 /** @param {import('./adapter.js').SimAdapter} adapter */
 function createRouter(adapter) {
   const { bridge } = adapter;
+  const { maxBodyBytes } = bridge;
 
   function submit(req, res, plan, tooLarge, body) {
     // The client may have gone while its body was read or its plan looked up.
@@ -39,13 +40,13 @@ function createRouter(adapter) {
       lastEventId: headers['last-event-id'],
       tooLarge,
     };
-    const sink = new ResponseSink(res, tokenExpiry(headers));
+    const sink = new ResponseSink(res);
     const call = bridge.submit(request, body, sink, user);
     if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
   }
 
   function sim(req, res, next) {
-    readBody(req, bridge.maxBodyBytes, (tooLarge, body) => {
+    readBody(req, maxBodyBytes, (tooLarge, body) => {
       // This may run in a listener of the request's, where a throw would end the process.
       try {
         const plan = req.user && bridge.planOf(req.user);

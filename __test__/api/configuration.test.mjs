@@ -95,7 +95,24 @@ describe('problems', () => {
 
   it('of a file of authorities name the option', () => {
     const { names } = refused({ baseUrl: 'https://sim.example', apiKey: 'k', caFile: '/nowhere/ca.pem' });
-    expect(names).toHaveLength(1);
+    expect(names).toEqual(['caFile (SIM_CA_FILE)']);
+  });
+
+  it('of every source are listed at once', () => {
+    const { names } = refused({
+      baseUrl: 'https://sim.example',
+      apiKey: 'k',
+      timeoutMs: 0,
+      caFile: '/nowhere/ca.pem',
+      plans: { free: 1 },
+      redisUri: 'nonsense',
+      redisCa: '/nowhere/redis.pem',
+      proxyRules: ['x'],
+      gate: 5,
+    });
+    const expected = ['gate', 'timeoutMs (SIM_TIMEOUT_MS)', 'caFile (SIM_CA_FILE)', 'redisCa (REDIS_CA)', 'REDIS_URI'];
+    expect(names).toEqual(expect.arrayContaining([...expected, 'proxyRules (SIM_PROXY_RULES)']));
+    expect(names.some((name) => name.startsWith('plans.free'))).toBe(true);
   });
 
   it('are thrown by simRouter(), so that the host does not start', () => {

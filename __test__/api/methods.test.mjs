@@ -130,8 +130,11 @@ describe('a refusal', () => {
       [adapter.createFlow('text'), ['']],
       [adapter.runFlow('echo', { input: 'text' }), ['input']],
       [adapter.runFlow('../users'), ['flowId']],
-      [adapter.runFlow(''), null],
-      [adapter.runFlow(undefined, { mode: 'never' }), ['mode']],
+      [adapter.runFlow(''), ['flowId']],
+      [adapter.getFlow(''), ['flowId']],
+      [adapter.getFlow('\ud800'), ['flowId']],
+      [adapter.runFlow(undefined), ['flowId']],
+      [adapter.runFlow('echo', { mode: 'never' }), ['mode']],
       [adapter.getFlow('a b'), ['flowId']],
       [adapter.listFlows({ limit: 'x' }), ['limit']],
     ];
@@ -162,7 +165,7 @@ describe('a refusal', () => {
 
   it('takes ids that are no strings as their text', async () => {
     const { sim, adapter } = await startAll(['echo']);
-    const objectId = { toString: () => '65f0' };
+    const objectId = { toHexString: () => '65f0' };
     await adapter.runFlow('echo', { user: { _id: objectId, tenantId: 7 }, requestId: 5, idempotencyKey: 6 });
     expect(sim.requests[0].headers['x-sim-user']).toBe(Buffer.from('7\x0065f0').toString('base64url'));
     expect(sim.requests[0].headers['x-request-id']).toBe('5');

@@ -11,7 +11,7 @@ import { atEnd, refusal, startAdapter, startAll, startHost, startSim, call as to
 const FAULTS = {
   'an HTML page from a proxy': [{ kind: 'html', title: 'sim.internal is down' }, 502, 'upstream_error', 4],
   'an HTML page that says 200': [{ kind: 'html', status: 200 }, 502, 'upstream_error', 4],
-  'an HTML page that says 404': [{ kind: 'html', status: 404 }, 404, 'not_found', 1],
+  'an HTML page that says 404': [{ kind: 'html', status: 404 }, 502, 'upstream_error', 1],
   'an empty body': [{ kind: 'empty' }, 502, 'upstream_error', 1],
   'no content': [{ kind: 'empty', status: 204, headers: { 'content-type': 'text/plain' } }, 502, 'upstream_error', 4],
   'JSON of another shape': [{ kind: 'status', status: 200, body: { hello: 1 } }, 502, 'upstream_error', 1],

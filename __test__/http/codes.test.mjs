@@ -107,7 +107,7 @@ const CAUSES = {
   },
   circuit_open: {
     adapter: { baseUrl: 'http://127.0.0.1:1' },
-    before: (_sim, call) => Promise.all([call(...LIST), call(...LIST)]),
+    before: (_sim, call) => Promise.all([call('GET', '/flows/a'), call('GET', '/flows/b')]),
     request: LIST,
     status: 503,
   },

@@ -190,12 +190,6 @@ pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) 
         Err(failure) => Err(failure),
     };
     match outcome {
-        Ok(given) if api.claims() && given != request.id => {
-            // Whatever that run is, it is not the one that was asked for; that one may exist.
-            let reference =
-                RunRef { generation: api.generation(), flow: request.flow.clone(), run: request.id.clone() };
-            Err(with_handle(core, context, &reference, Error::malformed()))
-        }
         Ok(given) => {
             if !api.claims() {
                 core.idempotency.started(&request.id, &given);
