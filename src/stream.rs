@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Bytes of one stream that may be on their way: waiting here, or taken by the host and not yet in its socket.
-const WINDOW: usize = 256 * 1024;
-/// The most that is added at once, so that the window is not overrun by one large event.
-const PIECE: usize = 64 * 1024;
+/// Bytes of one stream that may be on their way: waiting here, or taken by the host and not yet in its socket. Sim's
+/// connection has a buffer beside it, of up to 0.4 MiB with a fast Sim; both count for what a slow reader holds.
+const WINDOW: usize = 64 * 1024;
 
 /// The bytes of one stream.
 #[derive(Default)]
@@ -34,7 +33,7 @@ impl Pipe {
             let (taken, must_tell) = {
                 let mut state = self.lock();
                 let free = WINDOW.saturating_sub(state.waiting.len() + state.taken);
-                let take = free.min(PIECE).min(bytes.len());
+                let take = free.min(bytes.len());
                 state.waiting.extend_from_slice(&bytes[..take]);
                 let must_tell = take > 0 && !state.told;
                 state.told |= take > 0;

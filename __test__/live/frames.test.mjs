@@ -127,7 +127,7 @@ describe('Sim’s frames', () => {
     [{ event: 'final', data: { success: false, error: 'boom', output: {} } }, 'boom'],
     [{ event: 'error', error: 'boom', blockId: 'b' }, 'boom'],
   ])('of a failure end as failed (%j)', async (last, message) => {
-    const events = await told(sends(frame(last), frame('[DONE]')), { status: runIs('running') });
+    const events = await told(sends(frame(last), frame('[DONE]')), { status: runIs('failed') });
     const { run } = events.at(-1).data;
     expect([run.status, run.error.message]).toEqual(['failed', message]);
   });

@@ -14,7 +14,7 @@ function bearer(seconds) {
 it('a watcher is told reauth and sent away; what it saw last is where it goes on', async () => {
   const { host, call } = await startAll(['wait']);
   const id = await start(host, 'wait');
-  const events = await (await watch(host, id, { headers: bearer(2) })).rest();
+  const events = await (await watch(host, id, { headers: bearer(3) })).rest();
   expect(names(events.slice(-2))).toEqual(['status', 'reauth']);
   expect(events.at(-1)).toEqual({ event: 'reauth', data: {} });
   const again = await watch(host, id, { headers: { ...bearer(600), 'last-event-id': events.at(-2).id } });
@@ -23,8 +23,8 @@ it('a watcher is told reauth and sent away; what it saw last is where it goes on
 });
 
 it('a streamed run goes on without its client, and can be watched to its end', async () => {
-  const { sim, host } = await startAll(['agent'], { sim: { runMs: 2500 } });
-  const events = await (await stream(host, 'agent', { input: { message: 'a b' }, headers: bearer(2) })).rest();
+  const { sim, host } = await startAll(['agent'], { sim: { runMs: 2000 } });
+  const events = await (await stream(host, 'agent', { input: { message: 'a b' }, headers: bearer(3) })).rest();
   expect([names(events)[0], names(events).at(-1)]).toEqual(['run', 'reauth']);
   expect(sim.runs[0].status).toBe('running');
   const rest = await (await watch(host, events[0].data.run.id, { headers: bearer(600) })).rest();

@@ -134,6 +134,7 @@ async fn recorded(core: &Core, context: &Context, run: &RunRef, told: RunState) 
             if state.status == told.status {
                 // A stream of selected outputs knows better what was asked for.
                 state.output = told.output.or(state.output);
+                state.error = state.error.or(told.error);
             }
             state
         }
