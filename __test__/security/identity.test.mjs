@@ -8,17 +8,7 @@ import { simRouter } from '@sigmacode/sim-adapter';
 import express from 'express';
 import { describe, expect, it } from 'vitest';
 
-import {
-  atEnd,
-  optionsFor,
-  refusal,
-  SECRET,
-  simUser,
-  startAdapter,
-  startSim,
-  call as to,
-  withoutSim,
-} from './support.mjs';
+import { atEnd, refusal, simUser, startAdapter, startSim, call as to, withoutSim } from './support.mjs';
 import { authorizationsOf, corpus, sign } from './tokens.mjs';
 
 const JWT_SECRET = 'a-secret-for-tokens-and-nothing-else';
