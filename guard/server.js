@@ -9,7 +9,7 @@ const { SignatureError, refusalBody, verifySignature } = require('../express/gua
 const { editorRefusal } = require('./editor-path.js');
 const { forward, forwardUpgrade, upstreamTo } = require('./forward.js');
 const { headRefusal } = require('./headers.js');
-const log = require('./log.js');
+const { begin, write } = require('./log.js');
 
 const HEADERS_TIMEOUT_MS = 15_000;
 // Docker ends a container 10 s after it asked it to stop.
@@ -120,7 +120,7 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
   const server = http.createServer({ headersTimeout: HEADERS_TIMEOUT_MS }, async (request, response) => {
     if (closing) response.shouldKeepAlive = false;
     if (isHealthCheck(request)) return answer(request, response, 200, { ok: true });
-    const finish = log.begin(name, request);
+    const finish = begin(name, request);
     let reason;
     response.on('close', () => {
       finish(response.headersSent ? response.statusCode : 499, reason);
@@ -142,7 +142,7 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
   });
 
   server.on('upgrade', (request, socket, head) => {
-    const finish = log.begin(name, request);
+    const finish = begin(name, request);
     let logged = false;
     const answered = (status, reason) => {
       if (!logged) finish(status, reason);
@@ -166,7 +166,7 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
       new Promise((resolve, reject) => {
         server.once('error', reject);
         server.listen(port, host, () => {
-          log.write({ event: 'listening', listener: name, port: server.address().port });
+          write({ event: 'listening', listener: name, port: server.address().port });
           resolve();
         });
       }),

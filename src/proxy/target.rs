@@ -84,7 +84,8 @@ impl Target {
             ("POST", ["api", version @ ("v1" | "v2"), "workflows"]) => (versioned(version), Own::CreateFlow),
             ("POST", ["api", "flows"]) => (Flows, Own::CreateFlow),
             ("POST", ["api", version @ ("v1" | "v2"), "workflows", "import"]) => (versioned(version), Own::ImportFlow),
-            ("POST", ["api", version @ ("v1" | "v2"), "workflows", flow, "deploy"]) => {
+            // Taking a deployment back is the same right.
+            ("POST" | "DELETE", ["api", version @ ("v1" | "v2"), "workflows", flow, "deploy"]) => {
                 (versioned(version), Own::DeployFlow(FlowId::parse(flow)?))
             }
 
@@ -157,6 +158,7 @@ mod tests {
             ("POST", "/api/v1/workflows/import", "V1 ImportFlow"),
             ("POST", "/api/v2/workflows/f/deploy", "V2 DeployFlow"),
             ("POST", "/api/v1/workflows/f/deploy", "V1 DeployFlow"),
+            ("DELETE", "/api/v2/workflows/f/deploy", "V2 DeployFlow"),
             ("POST", "/api/v2/workflows/f/execute", "V2 RunFlow"),
             ("POST", "/api/workflows/f/execute", "V1 RunFlow"),
             ("POST", "/api/flows/f/run", "Flows RunFlow"),
@@ -181,7 +183,6 @@ mod tests {
             ("GET", "/api/v2/workflows/folders"),
             ("GET", "/api/v2/workflows/f/runs"),
             ("GET", "/api/v2/workflows/f/export"),
-            ("DELETE", "/api/v2/workflows/f/deploy"),
             ("DELETE", "/api/v2/workflows/f"),
             ("GET", "/api/jobs/j"),
             ("GET", "/api/V2/workflows"),

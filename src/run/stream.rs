@@ -138,7 +138,10 @@ async fn recorded(core: &Core, context: &Context, run: &RunRef, told: RunState) 
             }
             state
         }
-        Err(_) => told,
+        Err(_) => {
+            read::seen(core, &context, run, told.status).await;
+            told
+        }
     }
 }
 
