@@ -181,6 +181,7 @@ test("Kubernetes' guard answers where the values let it in", () => {
   expect(deployment.spec.selector.matchLabels).toEqual(labels);
   expect(values.networkPolicy.ingress[0].from[0].podSelector.matchLabels).toEqual(labels);
   expect(values.ingress.enabled).toBe(false);
+  expect(values.app.envDefaults.V2_API).toBe('true');
   const [{ ports }] = deployment.spec.template.spec.containers;
   expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(ports.map(({ name }) => name));
   for (const { image } of [values.app, values.realtime, values.migrations]) expect(image.tag).toBe('v0.8.9');
