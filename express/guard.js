@@ -3,7 +3,7 @@
 // Verifies the signatures of the adapter's requests on the receiving side: as a function, and as Express middleware.
 // What makes a signature good is decided in Rust; here the bytes are gathered, and the order is kept: head, body, replay.
 
-const { ReplayWindow, SignatureVerifier } = require('../native.js');
+const { ReplayWindow, SignatureVerifier } = require('./native.js');
 
 const DEFAULT_MAX_AGE_SECONDS = 60;
 const SKEW_SECONDS = 30;
