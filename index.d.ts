@@ -209,6 +209,7 @@ export interface RunOptions extends CallOptions {
   idempotencyKey?: string;
 }
 
+/** `timeoutMs` is the longest time until the first event. */
 export interface StreamOptions extends CallOptions {
   /** A JSON object; default `{}`. */
   input?: Record<string, unknown>;
@@ -218,8 +219,9 @@ export interface StreamOptions extends CallOptions {
   selectedOutputs?: string[];
 }
 
+/** `timeoutMs` is the longest time until the first event. */
 export interface WatchOptions extends CallOptions {
-  /** The `id` of the last event that arrived. */
+  /** The `id` of the last event that arrived: the state that it told is not told again. */
   lastEventId?: string;
 }
 
@@ -350,9 +352,12 @@ export class SimAdapter {
   cancelRun(runId: string, options?: CallOptions): Promise<{ run: Run }>;
   /** Answers a pause. The handle stays the one to ask for the run. Never tried twice. */
   resumeRun(runId: string, options?: ResumeOptions): Promise<{ run: Run }>;
-  /** Starts a run and yields its events as they come. Whoever stops iterating stops the run. */
+  /**
+   * Starts a run, when the first event is asked for, and yields its events as they come, up to `final`. Whoever stops
+   * iterating stops the run. Sim is read only as fast as events are taken.
+   */
   streamRun(flowId: string, options?: StreamOptions): AsyncGenerator<RunEvent, void, undefined>;
-  /** Yields a run's `status` on each change until it has ended. */
+  /** Yields a run's `status`, first the present one, then each change until it has ended. Stopping stops nothing. */
   watchRun(runId: string, options?: WatchOptions): AsyncGenerator<RunEvent, void, undefined>;
   /** One call of Sim's API within the allow-list; resolves to Sim's JSON with its run ids replaced by handles. */
   proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;

@@ -181,7 +181,8 @@ describe('a stream of Sim’s that breaks off', () => {
   it.each([
     ['in the middle of a frame', (res) => res.end('data: {"blockId":"b","chu')],
     ['before any frame', (res) => res.end()],
-    ['with [DONE] and no last word', (res) => res.end(frame('[DONE]'))],
+    ['with "[DONE]" and no last word', (res) => res.write(frame('[DONE]'))],
+    ['with [DONE] and no last word', (res) => res.write('data: [DONE]\n\n')],
   ])('%s does the same', async (_where, end) => {
     const events = await told((_req, res) => end(begin(res)));
     expect(names(events)).toEqual(['run', 'status', 'final']);

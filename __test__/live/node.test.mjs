@@ -182,7 +182,7 @@ describe('watchRun', () => {
     });
   });
 
-  it('waits for the first state no longer than timeoutMs', async () => {
+  it('waits for the first state no longer than timeoutMs', { timeout: 5000 }, async () => {
     const { sim, adapter } = await startAll(['wait']);
     const { run } = await adapter.runFlow('wait');
     sim.addFault({ kind: 'hang', method: 'GET' });

@@ -78,7 +78,7 @@ async fn finish(core: &Arc<Core>, context: &Context, run: &RunRef, mut events: E
 async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStream, head: Answer) {
     let limit = longest_seconds(core, context).map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut events = Events::open(core, context, head);
-    let slot = Slot::of(core, context, run);
+    let mut slot = Slot::of(core, context, run);
     events.send("run", &json::receipt(core, context, run, Status::Running)).await;
     match forward(&mut events, told, limit).await {
         Some(told) => {
@@ -86,6 +86,8 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
                 slot.keep();
             }
             let state = recorded(core, context, run, told).await;
+            // Whoever read the end has freed the place.
+            slot.keep();
             events.send("final", &json::full(core, context, run, &state)).await;
         }
         None => {
@@ -154,8 +156,8 @@ impl Slot {
         Self(Some((Arc::clone(core), context.user.clone(), run.run.clone())))
     }
 
-    /// Somebody else will see the end.
-    fn keep(mut self) {
+    /// Somebody else sees the end.
+    fn keep(&mut self) {
         self.0 = None;
     }
 }
