@@ -89,13 +89,15 @@ class SimAdapter {
     return this.#await(this.bridge.close(drainMs));
   }
 
-  async #request(method, url, { timeoutMs, idempotencyKey, lastEventId, requestId, user }) {
+  /** Without `user` it is the host's own call. A `user` that is nobody is one who has not signed in. */
+  async #request(method, url, { timeoutMs, idempotencyKey, lastEventId, requestId, ...given }) {
+    const { user } = given;
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs, 1);
     return {
       method,
       url,
       mount: '',
-      host: user === undefined,
+      host: !('user' in given),
       ...describeUser(user),
       plan: user ? text(await this.bridge.planOf(user)) : undefined,
       requestId: text(requestId),
@@ -105,8 +107,9 @@ class SimAdapter {
     };
   }
 
-  async *#stream(method, url, body, { signal, user, ...options } = {}) {
-    const request = await this.#request(method, url, { user, ...options });
+  async *#stream(method, url, body, options = {}) {
+    const { signal, user } = options;
+    const request = await this.#request(method, url, options);
     signal?.throwIfAborted();
     const events = new EventStream(this.bridge, toError, (promise) => this.#await(promise));
     const json = body === undefined ? undefined : JSON.stringify(body);
@@ -120,8 +123,9 @@ class SimAdapter {
     }
   }
 
-  async #call(method, url, body, { signal, user, ...options } = {}) {
-    const request = await this.#request(method, url, { user, ...options });
+  async #call(method, url, body, options = {}) {
+    const { signal, user } = options;
+    const request = await this.#request(method, url, options);
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const stop = () => {

@@ -13,7 +13,10 @@ function idText(value) {
 /** @param {{ id?: unknown, _id?: unknown, tenantId?: unknown, role?: unknown } | null | undefined} user */
 function describeUser(user) {
   const role = typeof user?.role === 'object' ? undefined : text(user?.role);
-  return { user: idText(user?.id ?? user?._id), tenant: idText(user?.tenantId), role };
+  const { tenantId } = user ?? {};
+  // One that cannot be read is not the same as none: the empty name is refused, so that tenants never mix.
+  const tenant = tenantId === undefined || tenantId === null ? undefined : (idText(tenantId) ?? '');
+  return { user: idText(user?.id ?? user?._id), tenant, role };
 }
 
 module.exports = { describeUser, text };

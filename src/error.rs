@@ -61,11 +61,13 @@ pub struct Error {
     pub message: Cow<'static, str>,
     pub details: Option<Value>,
     pub retry_after: Option<Duration>,
+    /// A run may exist all the same. Not for the wire: it only keeps what the run took from being given back.
+    pub may_have_started: bool,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: None, retry_after: None }
+        Self { code, message: message.into(), details: None, retry_after: None, may_have_started: false }
     }
 
     pub fn details(mut self, details: Value) -> Self {
@@ -75,6 +77,11 @@ impl Error {
 
     pub fn retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
+        self
+    }
+
+    pub fn may_have_started(mut self) -> Self {
+        self.may_have_started = true;
         self
     }
 

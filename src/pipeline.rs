@@ -120,7 +120,11 @@ impl Pipeline {
 
     /// Reads the body and asks the limits: everything between knowing the user and waiting for anybody.
     fn prepare(&self, arrival: Arrival, user: User) -> Result<Ready, police::Refused> {
+        let proxied = matches!(arrival.route, Route::Proxy);
         let operation = Operation::read(arrival.route, &arrival.body, &arrival.terms, &self.core, &user.owner)?;
+        if proxied {
+            police::proxied_address(&self.core, user.ip.as_deref(), &operation)?;
+        }
         let standings = police::local(&self.core, &user, &operation)?;
         let caller = Caller {
             request_id: arrival.request_id,

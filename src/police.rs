@@ -71,6 +71,18 @@ pub fn address(core: &Core, ip: Option<&str>, route: &Route) -> Result<(), Refus
         Route::CreateFlow => Bucket::Create,
         _ => Bucket::Read,
     };
+    address_in(core, ip, bucket)
+}
+
+/// The same for what `/proxy` turned out to be: a way round must not be a way past.
+pub fn proxied_address(core: &Core, ip: Option<&str>, operation: &Operation) -> Result<(), Refused> {
+    match operation.kind().bucket() {
+        Bucket::Read => Ok(()),
+        bucket => address_in(core, ip, bucket),
+    }
+}
+
+fn address_in(core: &Core, ip: Option<&str>, bucket: Bucket) -> Result<(), Refused> {
     match ip.map(|ip| core.policy.check_ip(ip, bucket)) {
         Some(Err(refusal)) => Err(refused(refusal)),
         _ => Ok(()),
@@ -107,9 +119,7 @@ pub async fn settle(
     outcome: &Result<Option<Answer>, Error>,
 ) {
     let (Some(subject), Operation::RunFlow(request), Err(error)) = (user.subject(), operation, outcome) else { return };
-    // An error with a handle tells of a run that may exist.
-    let may_exist = error.details.as_ref().is_some_and(|details| details.get("runId").is_some());
-    if !standings.replay && !may_exist {
+    if !standings.replay && !error.may_have_started {
         core.policy.refund(&subject, request.id.as_str()).await;
     }
 }

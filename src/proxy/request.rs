@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::forward::{Forward, Shape};
 use super::path::CanonicalPath;
 use super::rules::{Denied, parse_method};
-use super::target::{OwnOperation, RunPlace, Target};
+use super::target::{OwnOperation, RESERVED, RunPlace, Target};
 use super::{query, workspace};
 use crate::arrival::Terms;
 use crate::body::Fields;
@@ -58,8 +58,25 @@ pub fn read(body: &[u8], terms: &Terms, core: &Core, owner: &Owner) -> Result<Op
     let request = Request { method, path, query: encoded, body, terms, core, owner };
     match target {
         Target::Own(generation, operation) => request.own(generation, operation),
-        Target::Plain => Ok(request.forward(policy::Operation::Proxy, None, Shape::Plain)),
+        Target::Plain => {
+            let flow = flow_of(&request.path)?;
+            Ok(request.forward(policy::Operation::Proxy, flow, Shape::Plain))
+        }
     }
+}
+
+/// The flow that a plain path is about: what plan and host hide of it is hidden there too.
+fn flow_of(path: &CanonicalPath) -> Result<Option<FlowId>, Error> {
+    let segments: Vec<&str> = path.segments().collect();
+    let flow = match segments.as_slice() {
+        ["api", "v1" | "v2", "workflows", flow, ..] | ["api", "workflows" | "flows", flow, ..]
+            if !RESERVED.contains(flow) =>
+        {
+            flow
+        }
+        _ => return Ok(None),
+    };
+    FlowId::parse(flow).map(Some).map_err(|_| Error::not_found("there is no such flow"))
 }
 
 fn encode(query: &Value) -> Result<String, Error> {

@@ -129,7 +129,8 @@ fn a_wide_rule_still_executes_an_operation_as_that_operation() {
     assert!(matches!(admit("/api/v2/workflows/f/execute"), Target::Own(_, OwnOperation::RunFlow(_))));
     assert!(matches!(admit("/api/v2/workflows/f/deploy"), Target::Own(_, OwnOperation::DeployFlow(_))));
     assert!(matches!(admit("/api/v2/workflows/f/runs/r/cancel"), Target::Own(_, OwnOperation::CancelRun(_))));
-    assert_eq!(admit("/api/v2/workflows/f/rollback"), Target::Plain);
+    assert!(matches!(admit("/api/v2/workflows/f/rollback"), Target::Own(_, OwnOperation::DeployFlow(_))));
+    assert_eq!(admit("/api/v2/workflows/f/duplicate"), Target::Plain);
 }
 
 #[test]

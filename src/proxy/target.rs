@@ -84,8 +84,9 @@ impl Target {
             ("POST", ["api", version @ ("v1" | "v2"), "workflows"]) => (versioned(version), Own::CreateFlow),
             ("POST", ["api", "flows"]) => (Flows, Own::CreateFlow),
             ("POST", ["api", version @ ("v1" | "v2"), "workflows", "import"]) => (versioned(version), Own::ImportFlow),
-            // Taking a deployment back is the same right.
-            ("POST" | "DELETE", ["api", version @ ("v1" | "v2"), "workflows", flow, "deploy"]) => {
+            // Taking a deployment back, or going back to an earlier one, is the same right.
+            ("POST" | "DELETE", ["api", version @ ("v1" | "v2"), "workflows", flow, "deploy"])
+            | ("POST", ["api", version @ ("v1" | "v2"), "workflows", flow, "rollback"]) => {
                 (versioned(version), Own::DeployFlow(FlowId::parse(flow)?))
             }
 
@@ -159,6 +160,7 @@ mod tests {
             ("POST", "/api/v2/workflows/f/deploy", "V2 DeployFlow"),
             ("POST", "/api/v1/workflows/f/deploy", "V1 DeployFlow"),
             ("DELETE", "/api/v2/workflows/f/deploy", "V2 DeployFlow"),
+            ("POST", "/api/v2/workflows/f/rollback", "V2 DeployFlow"),
             ("POST", "/api/v2/workflows/f/execute", "V2 RunFlow"),
             ("POST", "/api/workflows/f/execute", "V1 RunFlow"),
             ("POST", "/api/flows/f/run", "Flows RunFlow"),

@@ -260,7 +260,8 @@ pub(super) async fn explain(
     }
     if failure.unclear {
         let reference = RunRef { generation: api.generation(), flow, run };
-        return Err(if api.claims() { with_handle(core, context, &reference, failure.error) } else { failure.error });
+        let error = failure.error.may_have_started();
+        return Err(if api.claims() { with_handle(core, context, &reference, error) } else { error });
     }
     core.idempotency.forget(&run);
     if let Some(subject) = context.user.subject().filter(|_| request.has_key) {
@@ -310,5 +311,5 @@ pub(super) async fn replay(
 
 /// Whoever cannot be told how a start went can at least ask for the run: `details.runId`.
 fn with_handle(core: &Core, context: &Context, reference: &RunRef, error: Error) -> Error {
-    error.with_detail("runId", core.handles.mint(&context.user.owner, reference))
+    error.may_have_started().with_detail("runId", core.handles.mint(&context.user.owner, reference))
 }
