@@ -35,7 +35,8 @@ impl Route {
     /// `url` is what follows the mount point: path, then perhaps `?query`.
     pub fn parse(method: &str, url: &str) -> Result<Self, Error> {
         // RFC 9110 §9.3.2: a HEAD is a GET of which the host leaves the body out.
-        let method = if method == "HEAD" { "GET" } else { method };
+        let head = method == "HEAD";
+        let method = if head { "GET" } else { method };
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -55,7 +56,8 @@ impl Route {
             ("GET", ["flows", id]) => flow_id(id).map(Route::GetFlow),
             ("POST", ["flows", id, "run"]) => flow_id(id).map(Route::RunFlow),
             ("GET", ["runs", handle, "status"]) => Ok(Route::RunStatus((*handle).to_owned())),
-            ("GET", ["runs", handle, "events"]) => Ok(Route::RunEvents((*handle).to_owned())),
+            // Nobody would read what a HEAD of a stream keeps open.
+            ("GET", ["runs", handle, "events"]) if !head => Ok(Route::RunEvents((*handle).to_owned())),
             ("POST", ["runs", handle, "cancel"]) => Ok(Route::CancelRun((*handle).to_owned())),
             ("POST", ["runs", handle, "resume"]) => Ok(Route::ResumeRun((*handle).to_owned())),
             ("POST", ["proxy"]) => Ok(Route::Proxy),
@@ -142,9 +144,14 @@ mod tests {
 
     #[test]
     fn what_is_no_route_is_not_found() {
-        for (method, url) in
-            [("DELETE", "/flows/a"), ("GET", "/flows/a/run"), ("GET", "/"), ("GET", "/a/b/c/d/e"), ("POST", "/health")]
-        {
+        for (method, url) in [
+            ("DELETE", "/flows/a"),
+            ("HEAD", "/runs/h/events"),
+            ("GET", "/flows/a/run"),
+            ("GET", "/"),
+            ("GET", "/a/b/c/d/e"),
+            ("POST", "/health"),
+        ] {
             assert_eq!(Route::parse(method, url).unwrap_err().code, Code::NotFound, "{method} {url}");
         }
     }
