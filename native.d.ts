@@ -17,18 +17,26 @@ export declare class Native {
    */
   constructor(settings: string, wake: () => void)
   /**
-   * Takes a request. A number: it is under way, and its answer comes under that number. Bytes: the answer, packed
-   * as in [`Native::drain`].
+   * Takes a request, `head` as in `src/inbox.rs`. A number from 0 on: it waits for [`Native::flush`], and its answer
+   * comes under that number. A negative one: its answer is in `answer`, packed as in [`Native::drain`], that many
+   * bytes of it.
    */
-  submit(request: NativeRequest, body: string | Uint8Array | undefined): number | Buffer
+  submit(head: string, body: string | Uint8Array | undefined, answer: Buffer): number
+  /** Sets everything going that was submitted. */
+  flush(): void
   /** How much of a body is worth reading, in bytes. */
   get maxBodyBytes(): number
   /** Gives a request up; no answer comes. */
   cancel(call: number): void
   /** `bytes` of the pieces that came of an answer are in the socket: more may come. */
   written(call: number, bytes: number): void
-  /** All answers, questions and log lines since the last time, packed: see `src/outbox.rs`. */
-  drain(): Buffer
+  /**
+   * Packs answers, questions and log lines into `into`: see `src/outbox.rs`. Returns how many bytes they take; `wake`
+   * is called again for what does not fit. Negative: not one fits, the first takes that many bytes.
+   */
+  drain(into: Buffer): number
+  /** Moves bytes of an answer that comes in pieces into `into`; returns how many. */
+  take(call: number, into: Buffer): number
   /** The host's answer to a question, as JSON; nothing when its function failed. */
   reply(question: number, answer?: string | undefined | null): void
   /** Takes no more requests and ends within `drain_ms`; the last record drained says when. */
@@ -60,31 +68,6 @@ export declare class SignatureVerifier {
   constructor(secrets: Array<string>, maxAgeSeconds: number, skewSeconds: number)
   /** Everything that the head alone can tell. The body and the replay entry are still to be checked. */
   checkHead(head: ReceivedHead): SignatureTicket
-}
-
-/** What JavaScript hands over of one request. Absent strings are `undefined` or `null`. */
-export interface NativeRequest {
-  method: string
-  /** Path below the mount point, and query. */
-  url: string
-  mount: string
-  /** The host's own call: no user, and none needed. */
-  host: boolean
-  user?: string
-  tenant?: string
-  role?: string
-  plan?: string
-  ip?: string
-  /** The values of all `Authorization` headers; only looked at with `auth: 'jwt'`. */
-  authorization?: Array<string>
-  requestId?: string
-  idempotencyKey?: string
-  prefer?: string
-  traceparent?: string
-  lastEventId?: string
-  timeoutMs?: number
-  /** The host stopped reading the body, because it is larger than [`Native::max_body_bytes`]. */
-  tooLarge?: boolean
 }
 
 /** A request to sign, as it will be sent. */

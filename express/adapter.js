@@ -7,6 +7,7 @@ const { SimError } = require('./error.js');
 const { EventStream } = require('./events.js');
 const { readHead } = require('./head.js');
 const { describeUser, text } = require('./user.js');
+const { WholeAnswer } = require('./whole.js');
 
 /** The longest a timer can run, and the longest time that may be asked for. */
 const LONGEST_MS = 0x7fffffff;
@@ -132,14 +133,14 @@ class SimAdapter {
         this.bridge.cancel(call);
         reject(signal.reason);
       };
-      const receive = (status, head, bytes) => {
+      const receive = (status, head, body) => {
         signal?.removeEventListener('abort', stop);
-        const json = JSON.parse(bytes.toString());
+        const json = JSON.parse(body);
         if (status < 400 || json?.error === undefined) resolve(json);
-        else reject(toError(status, head, bytes));
+        else reject(toError(status, head, body));
       };
       const json = body === undefined ? undefined : JSON.stringify(body);
-      const call = this.bridge.submit(request, json, { answer: receive }, user);
+      const call = this.bridge.submit(request, json, new WholeAnswer(receive), user);
       if (call !== undefined) signal?.addEventListener('abort', stop, { once: true });
     });
     return this.#await(answer);
@@ -164,8 +165,8 @@ class SimAdapter {
 }
 
 /** The error in an answer. */
-function toError(status, head, bytes) {
-  const { error } = JSON.parse(bytes.toString());
+function toError(status, head, body) {
+  const { error } = JSON.parse(body);
   const retryAfter = readHead(head)['retry-after'];
   return new SimError(error, status, { retryAfterMs: retryAfter && Number(retryAfter) * 1000 });
 }

@@ -4,8 +4,10 @@
 // It knows neither Express nor promises.
 
 const { answerers, configurationError, plainOptions, planReader } = require('./hooks.js');
+const { pack } = require('./inbox.js');
 const { Native } = require('./native.js');
 const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END } = require('./outbox.js');
+const { withPiece } = require('./pieces.js');
 
 /** Variables that other software names. Ours all begin with SIM_. */
 const SHARED_VARIABLES = [
@@ -33,6 +35,11 @@ function environment() {
   return env;
 }
 
+/** Room for what is drained at a time, in bytes; one that needs more gets it. */
+const DRAINED = 256 * 1024;
+/** Room for an answer that comes at once: most refusals. A larger one comes by the other way. */
+const AT_ONCE = 4 * 1024;
+
 /** How long the host may take to name a user's plan. The other hooks have the call's own deadline. */
 const HOOK_TIMEOUT_MS = 10_000;
 
@@ -59,12 +66,13 @@ function readProblems(error) {
 
 /**
  * Where an answer goes: `answer(status, head, body)` for a whole one; `open(status, head, giveUp)`,
- * `piece(bytes, written)` and `end()` for one that comes in pieces. `head` is header names and values, one a line.
+ * `piece(bytes, written, done)` and `end()` for one that comes in pieces. `head` is header names and values, one a line.
+ * The bytes of an answer hold only during the call, those of a piece until `done` is called.
  * @typedef {object} Sink
  * @property {(status: number, head: string, body: Buffer) => void} answer
- * @property {(status: number, head: string, giveUp: () => void) => void} [open]
- * @property {(bytes: Buffer, written: (bytes: number) => void) => void} [piece]
- * @property {() => void} [end]
+ * @property {(status: number, head: string, giveUp: () => void) => void} open
+ * @property {(bytes: Buffer, written: (bytes: number) => void, done: () => void) => void} piece
+ * @property {() => void} end
  */
 class Bridge {
   #native;
@@ -75,6 +83,9 @@ class Bridge {
   #pending = new Map();
   #onClosed;
   #closed;
+  #drained = Buffer.allocUnsafeSlow(DRAINED);
+  #atOnce = Buffer.allocUnsafeSlow(AT_ONCE);
+  #flushing = false;
 
   constructor(options = {}) {
     const { plain, problems } = plainOptions(options);
@@ -113,20 +124,32 @@ class Bridge {
 
   /**
    * Hands a request over. `sink` gets the answer, perhaps before this returns; nothing after `cancel`.
-   * @param {object} request as `NativeRequest` in native.d.ts
+   * @param {import('./inbox.js').Head} request
    * @param {string | Uint8Array | undefined} body
    * @param {Sink} sink
    * @param {unknown} user what the host's own callbacks are given
    * @returns {number | undefined} the number to cancel it by, while it is under way
    */
   submit(request, body, sink, user) {
-    const submitted = this.#native.submit(request, body);
-    if (typeof submitted === 'number') {
+    const submitted = this.#native.submit(pack(request), body, this.#atOnce);
+    if (submitted >= 0) {
       this.#pending.set(submitted, { sink, user });
+      this.#flush();
       return submitted;
     }
-    unpack(submitted, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
+    unpack(this.#atOnce, -submitted, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
     return undefined;
+  }
+
+  /** Sets going what was submitted: one alone at once, many together at the end of the event loop's turn. */
+  #flush() {
+    if (this.#flushing) return;
+    if (this.#pending.size === 1) return this.#native.flush();
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.#native.flush();
+    });
   }
 
   get maxBodyBytes() {
@@ -149,14 +172,28 @@ class Bridge {
   #drain() {
     // A log line of an adapter that could not start.
     if (this.#native === undefined) return;
-    unpack(this.#native.drain(), (kind, first, second, head, body) => {
+    let length = this.#native.drain(this.#drained);
+    while (length < 0) {
+      this.#drained = Buffer.allocUnsafeSlow(-length);
+      length = this.#native.drain(this.#drained);
+    }
+    unpack(this.#drained, length, (kind, first, second, head, body) => {
       if (kind === ANSWER) this.#deliver(first, true, (sink) => sink.answer(second, head, body));
       else if (kind === HEAD) this.#deliver(first, false, (sink) => sink.open(second, head, () => this.cancel(first)));
-      else if (kind === PIECE) this.#deliver(first, false, (sink) => sink.piece(body, (n) => this.#written(first, n)));
+      else if (kind === PIECE) this.#piece(first);
       else if (kind === END) this.#deliver(first, true, (sink) => sink.end());
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(body.toString()));
       else if (kind === LOG) this.#log(JSON.parse(body.toString()));
       else if (kind === CLOSED) this.#onClosed?.();
+    });
+  }
+
+  #piece(call) {
+    // What is left of an answer that nobody waits for any more.
+    if (!this.#pending.has(call)) return this.#native.cancel(call);
+    this.#deliver(call, false, (sink) => {
+      const take = (buffer) => this.#native.take(call, buffer);
+      withPiece(take, (bytes, done) => sink.piece(bytes, (count) => this.#written(call, count), done));
     });
   }
 

@@ -22,7 +22,7 @@ class EventStream {
   #wake = () => {};
 
   /**
-   * @param {(status: number, head: string, body: Uint8Array) => Error} toError
+   * @param {(status: number, head: string, body: string) => Error} toError
    * @param {<T>(promise: Promise<T>) => Promise<T>} wait keeps the process alive until the promise settles
    */
   constructor(bridge, toError, wait) {
@@ -38,16 +38,17 @@ class EventStream {
 
   /** A refusal, or what a stream that is open broke off for. */
   answer(status, head, body) {
-    this.#error = this.#toError(status, head, body);
+    this.#error = this.#toError(status, head, body.toString());
     this.end();
   }
 
   open() {}
 
-  piece(bytes, written) {
+  piece(bytes, written, done) {
     this.#written = written;
     this.#unread += bytes.length;
     this.#text += this.#decoder.decode(bytes, { stream: true });
+    done();
     let begin = 0;
     let end = this.#text.indexOf('\n\n', this.#searched);
     while (end >= 0) {

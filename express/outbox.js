@@ -13,13 +13,15 @@ const END = 7;
 const HEADER_BYTES = 17;
 
 /**
- * Calls `visit(kind, first, second, head, body)` for each record of `packed`. `body` is a view, not a copy.
+ * Calls `visit(kind, first, second, head, body)` for each record in the first `length` bytes of `packed`. `body` is a
+ * view that holds only during the call.
  * @param {Buffer} packed
+ * @param {number} length
  * @param {(kind: number, first: number, second: number, head: string, body: Buffer) => void} visit
  */
-function unpack(packed, visit) {
+function unpack(packed, length, visit) {
   let at = 0;
-  while (at < packed.length) {
+  while (at < length) {
     const headAt = at + HEADER_BYTES;
     const bodyAt = headAt + packed.readUInt32LE(at + 9);
     const end = bodyAt + packed.readUInt32LE(at + 13);

@@ -15,6 +15,8 @@ class ResponseSink {
   #expiry;
   #lastByte;
   #midEvent = false;
+  /** Whether what comes in pieces are events: another body that breaks off has no place for a last word. */
+  #events = false;
   /** Whether the client was sent away from a stream that goes on without it. */
   detached = false;
 
@@ -34,7 +36,8 @@ class ResponseSink {
     for (let i = 0; i + 1 < lines.length; i += 2) headers.push(lines[i], lines[i + 1]);
     headers.push('content-length', String(body.length));
     res.writeHead(status, headers);
-    res.end(body);
+    // Head and body go out in one piece if both are text; latin1 keeps every byte as it is.
+    res.end(body.latin1Slice(), 'latin1');
   }
 
   /** The head of a stream. `giveUp` ends it on the adapter's side. */
@@ -44,7 +47,8 @@ class ResponseSink {
     res.statusCode = status;
     this.#setHeaders(head);
     res.flushHeaders();
-    const expiresAt = tokenExpiry(res.req.headers);
+    this.#events = head.includes('text/event-stream');
+    const expiresAt = this.#events ? tokenExpiry(res.req.headers) : undefined;
     if (expiresAt === undefined) return;
     const expire = () => {
       // Giving up the stream of a run that it started would stop the run: that one goes on, for whoever watches it next.
@@ -58,14 +62,17 @@ class ResponseSink {
   }
 
   /** Bytes of a stream; `written` is told how many are on their way, so that as many more may come. */
-  piece(bytes, written) {
+  piece(bytes, written, done) {
     const res = this.#res;
-    if (this.detached) return written(bytes.length);
-    if (res.destroyed || res.writableEnded) return;
+    if (this.detached) {
+      done();
+      return written(bytes.length);
+    }
+    if (res.destroyed || res.writableEnded) return done();
     const ending = bytes.length > 1 ? bytes.subarray(-2) : [this.#lastByte, bytes[0]];
     this.#lastByte = ending[1];
     this.#midEvent = ending[0] !== LINE_FEED || ending[1] !== LINE_FEED;
-    const flowing = res.write(bytes);
+    const flowing = res.write(bytes, done);
     // The compression middleware holds bytes back until it is told.
     res.flush?.();
     if (flowing && this.#waiting === 0) return written(bytes.length);
@@ -90,7 +97,9 @@ class ResponseSink {
   #last(event, data) {
     clearTimeout(this.#expiry);
     if (this.#res.writableEnded) return;
-    if (this.#midEvent) this.#res.end();
+    // A client must not take half a body for a whole one.
+    if (!this.#events) this.#res.destroy();
+    else if (this.#midEvent) this.#res.end();
     else this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
   }
 

@@ -33,4 +33,16 @@ impl Answer {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// Head and body of an answer that is too large to cross the border at once.
+    pub fn in_pieces(self) -> (Self, Bytes) {
+        let Self { status, headers, body } = self;
+        let head = Self { status, headers, body: Bytes::new() };
+        (head.streamed().header("content-length", body.len().to_string()), body)
+    }
+
+    /// The head of a JSON answer whose body comes in pieces.
+    pub fn streamed(self) -> Self {
+        self.header("content-type", "application/json; charset=utf-8").header("cache-control", "no-store")
+    }
 }

@@ -34,8 +34,8 @@ pub struct Request<'a> {
     pub asker: Asker<'a>,
     /// Express's `req.ip`.
     pub ip: Option<&'a str>,
-    /// The `Authorization` header, when tokens are verified here.
-    pub authorization: &'a [String],
+    /// Each `Authorization` header, when tokens are verified here.
+    pub authorization: Vec<&'a str>,
     pub request_id: Option<&'a str>,
     pub idempotency_key: Option<&'a str>,
     pub prefer: Option<&'a str>,

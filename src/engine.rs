@@ -20,14 +20,15 @@ use crate::core::Core;
 use crate::error::{Code, Error};
 use crate::host::{Host, Level, Outlet, Question, Told};
 use crate::identity::Identities;
-use crate::outbox::{Event, Outbox};
-use crate::pipeline::{Admission, Pipeline};
+use crate::outbox::{self, Event, Outbox};
+use crate::pipeline::{Admission, Pipeline, Work};
 use crate::stream::Pipe;
 
 /// What became of a submitted request.
 pub enum Submission {
-    Answered(Answer),
-    /// It is under way; its answer will be in the outbox under this number.
+    /// At once: so many bytes, packed.
+    Answered(usize),
+    /// It goes on with the next flush; its answer will be in the outbox under this number.
     Pending(u32),
 }
 
@@ -37,6 +38,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     runtime: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
+    /// Waits for the next flush.
+    admitted: Mutex<Vec<(u32, Box<Work>)>>,
     next_call: AtomicU32,
 }
 
@@ -51,11 +54,23 @@ struct Shared {
 
 /// A call that was admitted and is not answered.
 struct UnderWay {
-    task: AbortHandle,
+    /// `None`: it waits for a flush.
+    task: Option<AbortHandle>,
     request_id: String,
     /// It ends nothing when it ends, and may never end by itself.
     only_watches: bool,
 }
+
+impl UnderWay {
+    fn abort(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// The largest body that crosses the border at once, in bytes. More would keep Node's main thread from the others.
+const WHOLE: usize = 32 * 1024;
 
 impl Engine {
     /// Starts the thread. `wake` is called, from any thread, when the outbox has something new.
@@ -71,7 +86,7 @@ impl Engine {
             outbox: Arc::clone(&outbox),
             next: AtomicU32::new(0),
             open: Mutex::default(),
-            pipes: Arc::default(),
+            streams: Arc::default(),
         });
         let identities = Identities::new(config.jwt.as_ref()).map_err(|found| problems.extend(found));
         let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>).map_err(|found| problems.extend(found));
@@ -102,64 +117,93 @@ impl Engine {
             let _on_runtime = handle.enter();
             pipeline.connect();
         }
-        Ok(Self { pipeline, shared, runtime: handle, stop: Mutex::new(Some(stop)), next_call: AtomicU32::new(0) })
+        Ok(Self {
+            pipeline,
+            shared,
+            runtime: handle,
+            stop: Mutex::new(Some(stop)),
+            admitted: Mutex::default(),
+            next_call: AtomicU32::new(0),
+        })
     }
 
     pub fn max_body_bytes(&self) -> usize {
         self.pipeline.max_body_bytes()
     }
 
-    /// Admits a request and sets it going.
-    pub fn submit(&self, request: Request<'_>) -> Submission {
+    /// Admits a request. An answer that is there at once is packed into `into`, if it fits.
+    pub fn submit(&self, request: Request<'_>, into: &mut [u8]) -> Submission {
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
-        if self.shared.closing.load(Ordering::Acquire) {
-            let request_id = self.pipeline.request_id(request.request_id);
-            return Submission::Answered(Answer::error(&shutting_down(), &request_id));
-        }
-        let work = match self.pipeline.admit(call, request) {
-            Admission::Answered(answer) => return Submission::Answered(answer),
-            Admission::Admitted(work) => work,
+        let answer = if self.shared.closing.load(Ordering::Acquire) {
+            Answer::error(&shutting_down(), &self.pipeline.request_id(request.request_id))
+        } else {
+            match self.pipeline.admit(call, request) {
+                Admission::Answered(answer) => answer,
+                Admission::Admitted(work) => {
+                    let (request_id, only_watches) = (work.request_id().to_owned(), work.only_watches());
+                    self.shared.under_way().insert(call, UnderWay { task: None, request_id, only_watches });
+                    lock(&self.admitted).push((call, work));
+                    return Submission::Pending(call);
+                }
+            }
         };
+        match outbox::pack_answer(&answer, into) {
+            Ok(length) => Submission::Answered(length),
+            Err(_) => {
+                self.shared.outbox.push(Event::Answer { call, answer });
+                Submission::Pending(call)
+            }
+        }
+    }
+
+    /// Sets everything going that was admitted: one wake-up of the runtime, however many requests it is for.
+    pub fn flush(&self) {
+        let admitted = std::mem::take(&mut *lock(&self.admitted));
+        if admitted.is_empty() {
+            return;
+        }
         let (pipeline, shared) = (Arc::clone(&self.pipeline), Arc::clone(&self.shared));
-        let (request_id, only_watches) = (work.request_id().to_owned(), work.only_watches());
-        let id = request_id.clone();
-        // Locked until the handle is in the table, so that a call cannot leave it before it is in.
-        let mut under_way = self.shared.under_way();
-        let task = self.runtime.spawn(async move {
-            let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
-            let answer = outcome.unwrap_or_else(|_| {
-                shared.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
-                Some(Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &id))
-            });
-            if shared.leave(call)
-                && let Some(answer) = answer
-            {
-                shared.outbox.push(Event::Answer { call, answer });
+        self.runtime.spawn(async move {
+            for (call, work) in admitted {
+                shared.start(call, work, &pipeline);
             }
         });
-        under_way.insert(call, UnderWay { task: task.abort_handle(), request_id, only_watches });
-        Submission::Pending(call)
     }
 
     /// Gives a call up: its request to Sim is dropped, and no answer comes.
     pub fn cancel(&self, call: u32) {
         let given_up = self.shared.under_way().remove(&call);
+        // Nobody takes what is left of its answer.
+        self.shared.questions.streams().remove(&call);
         if let Some(given_up) = given_up {
-            given_up.task.abort();
+            given_up.abort();
             self.shared.left.notify_waiters();
         }
     }
 
     /// The host has written `bytes` of the pieces that it took of an answer.
     pub fn written(&self, call: u32, bytes: usize) {
-        if let Some(pipe) = self.shared.questions.pipes().get(&call) {
-            pipe.written(bytes);
+        if let Some(stream) = self.shared.questions.streams().get(&call) {
+            stream.pipe.written(bytes);
         }
     }
 
-    /// Everything that is waiting for the host, packed.
-    pub fn drain(&self) -> Vec<u8> {
-        self.shared.outbox.drain()
+    /// What is waiting for the host: see [`Outbox::drain`].
+    pub fn drain(&self, into: &mut [u8]) -> Result<usize, usize> {
+        self.shared.outbox.drain(into)
+    }
+
+    /// Moves pieces of an answer into `into`. What does not fit is announced again, after what others have waiting.
+    pub fn take(&self, call: u32, into: &mut [u8]) -> usize {
+        let mut streams = self.shared.questions.streams();
+        let Some(stream) = streams.get(&call) else { return 0 };
+        let (length, more) = stream.pipe.take(into);
+        if more {
+            self.shared.outbox.push(Event::Pieces { call });
+        } else if stream.ended {
+            stream_ended(&mut streams, call, &self.shared.outbox);
+        }
+        length
     }
 
     /// The host's answer to a question; `None` when its function failed.
@@ -176,8 +220,9 @@ impl Engine {
         if self.shared.closing.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.flush();
         let shared = Arc::clone(&self.shared);
-        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stop = lock(&self.stop).take();
         self.runtime.spawn(async move {
             shared.give_up(|call| call.only_watches);
             let _ = tokio::time::timeout(drain, shared.empty()).await;
@@ -189,8 +234,45 @@ impl Engine {
 }
 
 impl Shared {
+    /// Carries out a call that nobody has given up yet. Runs on the runtime.
+    fn start(self: &Arc<Self>, call: u32, work: Box<Work>, pipeline: &Arc<Pipeline>) {
+        // Locked until the handle is in the table, so that a call cannot leave it before it is in.
+        let mut under_way = self.under_way();
+        let Some(entry) = under_way.get_mut(&call) else { return };
+        let (pipeline, shared) = (Arc::clone(pipeline), Arc::clone(self));
+        let task = tokio::spawn(async move {
+            let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
+            shared.finish(call, outcome).await;
+        });
+        entry.task = Some(task.abort_handle());
+    }
+
+    /// Hands an answer to the host, a large one in pieces.
+    async fn finish(&self, call: u32, outcome: std::thread::Result<Option<Answer>>) {
+        let answer = outcome.unwrap_or_else(|_| {
+            self.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
+            let request_id = self.under_way().get(&call).map(|call| call.request_id.clone()).unwrap_or_default();
+            Some(Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &request_id))
+        });
+        match answer {
+            Some(answer) if answer.body.len() > WHOLE => {
+                let (head, body) = answer.in_pieces();
+                Host::open(&*self.questions, call, head).write(body).await;
+                self.leave(call);
+            }
+            Some(answer) => {
+                if self.leave(call) {
+                    self.outbox.push(Event::Answer { call, answer });
+                }
+            }
+            None => {
+                self.leave(call);
+            }
+        }
+    }
+
     fn under_way(&self) -> MutexGuard<'_, HashMap<u32, UnderWay>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.under_way)
     }
 
     /// Whether the call was still wanted.
@@ -203,9 +285,10 @@ impl Shared {
     /// Answers `which` of the calls with `shutting_down`.
     fn give_up(&self, which: impl Fn(&UnderWay) -> bool) {
         let given_up: Vec<(u32, UnderWay)> = self.under_way().extract_if(|_, call| which(call)).collect();
-        for (call, UnderWay { task, request_id, .. }) in given_up {
-            task.abort();
-            self.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), &request_id) });
+        for (call, under_way) in given_up {
+            under_way.abort();
+            let request_id = &under_way.request_id;
+            self.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), request_id) });
         }
     }
 
@@ -230,16 +313,39 @@ struct Questions {
     next: AtomicU32,
     open: Mutex<HashMap<u32, oneshot::Sender<Option<Value>>>>,
     /// Answers that come in pieces, by call.
-    pipes: Arc<Mutex<HashMap<u32, Arc<Pipe>>>>,
+    streams: Arc<Mutex<Streams>>,
+}
+
+type Streams = HashMap<u32, Stream>;
+
+/// An answer that comes in pieces.
+struct Stream {
+    pipe: Arc<Pipe>,
+    /// Nothing more comes; the host hears of it when it has taken what waits.
+    ended: bool,
+    /// Why it broke off.
+    failed: Option<Answer>,
+}
+
+/// Forgets a stream of which everything was taken, and tells the host that it has ended.
+fn stream_ended(streams: &mut Streams, call: u32, outbox: &Outbox) {
+    match streams.remove(&call).and_then(|stream| stream.failed) {
+        Some(answer) => outbox.push(Event::Answer { call, answer }),
+        None => outbox.push(Event::End { call }),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Questions {
     fn open(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Option<Value>>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
-    fn pipes(&self) -> MutexGuard<'_, HashMap<u32, Arc<Pipe>>> {
-        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        lock(&self.streams)
     }
 }
 
@@ -259,15 +365,24 @@ impl Host for Questions {
 
     fn open(&self, call: u32, head: Answer) -> Outlet {
         let pipe = Arc::new(Pipe::default());
-        self.pipes().insert(call, Arc::clone(&pipe));
+        let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None };
+        self.streams().insert(call, stream);
         self.outbox.push(Event::Head { call, head });
-        let (outbox, pipes) = (Arc::clone(&self.outbox), Arc::clone(&self.pipes));
+        let (outbox, streams) = (Arc::clone(&self.outbox), Arc::clone(&self.streams));
         let tell = move |told| match told {
-            Told::Waiting(pipe) => outbox.push(Event::Pieces { call, pipe }),
-            Told::Failed(answer) => outbox.push(Event::Answer { call, answer }),
+            Told::Waiting => outbox.push(Event::Pieces { call }),
+            Told::Failed(answer) => {
+                if let Some(stream) = lock(&streams).get_mut(&call) {
+                    stream.failed = Some(answer);
+                }
+            }
             Told::Ended => {
-                pipes.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
-                outbox.push(Event::End { call });
+                let mut streams = lock(&streams);
+                let Some(stream) = streams.get_mut(&call) else { return };
+                stream.ended = true;
+                if stream.pipe.is_empty() {
+                    stream_ended(&mut streams, call, &outbox);
+                }
             }
         };
         Outlet::new(pipe, Box::new(tell))

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -67,7 +68,7 @@ pub struct Outlet {
 
 /// What the host is told of a stream.
 pub enum Told {
-    Waiting(Arc<Pipe>),
+    Waiting,
     Ended,
     /// It broke off, for this reason.
     Failed(Answer),
@@ -79,8 +80,8 @@ impl Outlet {
     }
 
     /// Hands `bytes` over, waiting while the client is slow.
-    pub async fn write(&self, bytes: &[u8]) {
-        self.pipe.write(bytes, |pipe| (self.tell)(Told::Waiting(pipe))).await;
+    pub async fn write(&self, bytes: impl Into<Bytes>) {
+        self.pipe.write(bytes.into(), || (self.tell)(Told::Waiting)).await;
     }
 
     /// Ends the answer with an error, after all that was written.

@@ -1,8 +1,8 @@
 //! From a request to a [`User`]: the host's word, or a token verified here and, where the host says more of its bearer,
 //! the host's answer. The rules of identity are in [`crate::user`]; this room joins them to the configuration.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::time::Instant as Deadline;
@@ -17,6 +17,7 @@ use crate::run::keys::Secret;
 use crate::user::bearer::bearer;
 use crate::user::resolved::{DEFAULT_LIFE, Resolved};
 use crate::user::token::{Claims, Verifier};
+use crate::user::verified::Verified;
 use crate::user::{Caller, HostUser, decide};
 
 /// Users whose `resolveUser` answers are kept at the most.
@@ -27,7 +28,7 @@ pub enum Identity {
     Known(User),
     /// The token is good; the host is still to say who bears it.
     Unresolved {
-        claims: Claims,
+        claims: Arc<Claims>,
         ip: Option<String>,
     },
 }
@@ -38,7 +39,7 @@ pub struct Identities {
 }
 
 struct Tokens {
-    verifier: Verifier,
+    verifier: Verified,
     /// `None`: a bearer is nothing but the id in the token.
     resolved: Option<Mutex<Resolved<Value>>>,
 }
@@ -50,7 +51,7 @@ impl Identities {
         let verifier = Verifier::new(&secrets, config.leeway_seconds)
             .map_err(|error| vec![Problem { name: "jwtSecret (JWT_SECRET)".to_owned(), message: error.to_string() }])?;
         let resolved = config.asks_resolve_user.then(|| Mutex::new(Resolved::new(DEFAULT_LIFE, RESOLVED_CAPACITY)));
-        Ok(Self { tokens: Some(Tokens { verifier, resolved }) })
+        Ok(Self { tokens: Some(Tokens { verifier: Verified::new(verifier), resolved }) })
     }
 
     /// What can be known without asking the host.
@@ -64,8 +65,8 @@ impl Identities {
             Asker::Nobody => (None, None, None),
         };
         let token = match &self.tokens {
-            Some(tokens) => match bearer(request.authorization.iter().map(String::as_str)) {
-                Ok(token) => token.map(|token| tokens.verifier.verify(token)),
+            Some(tokens) => match bearer(request.authorization.iter().copied()) {
+                Ok(token) => token.map(|token| tokens.verifier.verify(token, now())),
                 Err(error) => Some(Err(error)),
             },
             None => None,
@@ -82,7 +83,7 @@ impl Identities {
         }
     }
 
-    fn bearer(&self, claims: Claims, ip: Option<String>) -> Result<Identity, Error> {
+    fn bearer(&self, claims: Arc<Claims>, ip: Option<String>) -> Result<Identity, Error> {
         let Some(resolved) = self.tokens.as_ref().and_then(|tokens| tokens.resolved.as_ref()) else {
             let owner = Owner::new(None, Some(&claims.id));
             return Ok(Identity::Known(User { owner, ip, ..User::default() }));
@@ -124,6 +125,11 @@ fn user(answer: Value, ip: Option<String>) -> Result<User, Error> {
         .map_err(|_| unauthenticated())?;
     let (plan, role) = (text("plan"), text("role"));
     Ok(User { owner: Owner::new(known.tenant(), Some(known.id())), plan, role, ip, resolved: Some(answer) })
+}
+
+/// Seconds since 1970. With a clock before that no token is remembered to be good.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs())
 }
 
 fn unauthenticated() -> Error {

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod health;
 pub mod host;
 pub mod identity;
+mod inbox;
 pub mod operation;
 mod outbox;
 pub mod pipeline;
@@ -27,12 +28,11 @@ pub mod user;
 use std::time::Duration;
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{Buffer, Either, Either3, Function, Uint8Array};
+use napi::bindgen_prelude::{BufferSlice, Either3, Function, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::arrival::{Asker, Request};
 use crate::config::{Config, Problem};
 use crate::engine::{Engine, Submission};
 
@@ -50,32 +50,6 @@ fn wipe(settings: &mut serde_json::Value) {
 #[napi]
 pub struct Native {
     engine: Engine,
-}
-
-/// What JavaScript hands over of one request. Absent strings are `undefined` or `null`.
-#[napi(object)]
-pub struct NativeRequest {
-    pub method: String,
-    /// Path below the mount point, and query.
-    pub url: String,
-    pub mount: String,
-    /// The host's own call: no user, and none needed.
-    pub host: bool,
-    pub user: Option<String>,
-    pub tenant: Option<String>,
-    pub role: Option<String>,
-    pub plan: Option<String>,
-    pub ip: Option<String>,
-    /// The values of all `Authorization` headers; only looked at with `auth: 'jwt'`.
-    pub authorization: Option<Vec<String>>,
-    pub request_id: Option<String>,
-    pub idempotency_key: Option<String>,
-    pub prefer: Option<String>,
-    pub traceparent: Option<String>,
-    pub last_event_id: Option<String>,
-    pub timeout_ms: Option<u32>,
-    /// The host stopped reading the body, because it is larger than [`Native::max_body_bytes`].
-    pub too_large: Option<bool>,
 }
 
 #[napi]
@@ -102,45 +76,27 @@ impl Native {
         Ok(Self { engine })
     }
 
-    /// Takes a request. A number: it is under way, and its answer comes under that number. Bytes: the answer, packed
-    /// as in [`Native::drain`].
+    /// Takes a request, `head` as in `src/inbox.rs`. A number from 0 on: it waits for [`Native::flush`], and its answer
+    /// comes under that number. A negative one: its answer is in `answer`, packed as in [`Native::drain`], that many
+    /// bytes of it.
     #[napi]
-    pub fn submit(&self, request: NativeRequest, body: Either3<String, Uint8Array, ()>) -> Either<u32, Buffer> {
-        let asker = match (&request.user, request.host) {
-            (Some(id), _) => Asker::User {
-                id,
-                tenant: request.tenant.as_deref(),
-                role: request.role.as_deref(),
-                plan: request.plan.as_deref(),
-            },
-            (None, true) => Asker::Host,
-            (None, false) => Asker::Nobody,
-        };
+    pub fn submit(&self, head: String, body: Either3<String, Uint8Array, ()>, mut answer: BufferSlice<'_>) -> napi::Result<i64> {
         let body = match body {
             Either3::A(text) => Bytes::from(text),
             Either3::B(bytes) => Bytes::copy_from_slice(&bytes),
             Either3::C(()) => Bytes::new(),
         };
-        let submission = self.engine.submit(Request {
-            method: &request.method,
-            url: &request.url,
-            mount: &request.mount,
-            asker,
-            ip: request.ip.as_deref(),
-            authorization: request.authorization.as_deref().unwrap_or_default(),
-            request_id: request.request_id.as_deref(),
-            idempotency_key: request.idempotency_key.as_deref(),
-            prefer: request.prefer.as_deref(),
-            traceparent: request.traceparent.as_deref(),
-            last_event_id: request.last_event_id.as_deref(),
-            timeout: request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms))),
-            body,
-            too_large: request.too_large.unwrap_or(false),
-        });
-        match submission {
-            Submission::Pending(call) => Either::A(call),
-            Submission::Answered(answer) => Either::B(outbox::pack_answer(answer).into()),
-        }
+        let request = inbox::read(&head, body).ok_or_else(|| napi::Error::from_reason("the head is not complete"))?;
+        Ok(match self.engine.submit(request, &mut answer) {
+            Submission::Pending(call) => i64::from(call),
+            Submission::Answered(length) => -(length as i64),
+        })
+    }
+
+    /// Sets everything going that was submitted.
+    #[napi]
+    pub fn flush(&self) {
+        self.engine.flush();
     }
 
     /// How much of a body is worth reading, in bytes.
@@ -161,10 +117,20 @@ impl Native {
         self.engine.written(call, bytes as usize);
     }
 
-    /// All answers, questions and log lines since the last time, packed: see `src/outbox.rs`.
+    /// Packs answers, questions and log lines into `into`: see `src/outbox.rs`. Returns how many bytes they take; `wake`
+    /// is called again for what does not fit. Negative: not one fits, the first takes that many bytes.
     #[napi]
-    pub fn drain(&self) -> Buffer {
-        self.engine.drain().into()
+    pub fn drain(&self, mut into: BufferSlice<'_>) -> i64 {
+        match self.engine.drain(&mut into) {
+            Ok(length) => length as i64,
+            Err(needed) => -(needed as i64),
+        }
+    }
+
+    /// Moves bytes of an answer that comes in pieces into `into`; returns how many.
+    #[napi]
+    pub fn take(&self, call: u32, mut into: BufferSlice<'_>) -> u32 {
+        self.engine.take(call, &mut into) as u32
     }
 
     /// The host's answer to a question, as JSON; nothing when its function failed.

@@ -1,13 +1,13 @@
-//! What waits for the host: pushed from any thread, taken all at once by Node's main thread, packed into one buffer so
-//! that it crosses the border once. `express/outbox.js` unpacks it.
+//! What waits for the host: pushed from any thread, taken all at once by Node's main thread, packed into a buffer of the
+//! host's, so that it crosses the border once and leaves nothing to collect. `express/outbox.js` unpacks it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::stream::Pipe;
 
 /// One thing for the host.
 pub(crate) enum Event {
@@ -20,10 +20,9 @@ pub(crate) enum Event {
         call: u32,
         head: Answer,
     },
-    /// Pieces of it wait.
+    /// Pieces of it wait to be taken.
     Pieces {
         call: u32,
-        pipe: Arc<Pipe>,
     },
     /// It has ended.
     End {
@@ -44,7 +43,7 @@ pub(crate) enum Event {
 }
 
 pub(crate) struct Outbox {
-    events: Mutex<Vec<Event>>,
+    events: Mutex<VecDeque<Event>>,
     /// Whether the host was woken and has not come yet.
     woken: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -56,108 +55,178 @@ impl Outbox {
     }
 
     pub(crate) fn push(&self, event: Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
             (self.wake)();
         }
     }
 
-    /// Takes everything. The flag is cleared first: what is pushed after that wakes the host again.
-    pub(crate) fn drain(&self) -> Vec<u8> {
+    /// Packs what waits into `into`, as far as it fits; the host is woken again for the rest.
+    /// `Err`: not even the first fits; it takes that many bytes.
+    pub(crate) fn drain(&self, into: &mut [u8]) -> Result<usize, usize> {
+        // Cleared first: what is pushed after that wakes the host again.
         self.woken.store(false, Ordering::Release);
-        let events = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut packed = Vec::with_capacity(events.iter().map(size).sum());
-        for event in &events {
-            pack(&mut packed, event);
+        let mut taken = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut packed = Packed { into, length: 0 };
+        while let Some(event) = taken.front() {
+            match pack(&mut packed, event) {
+                Ok(()) => taken.pop_front(),
+                Err(needed) => {
+                    let first = packed.length == 0;
+                    self.put_back(taken);
+                    if first {
+                        return Err(needed);
+                    }
+                    self.wake();
+                    return Ok(packed.length);
+                }
+            };
         }
-        packed
+        Ok(packed.length)
+    }
+
+    /// Before what came since.
+    fn put_back(&self, mut taken: VecDeque<Event>) {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.append(&mut events);
+        *events = taken;
     }
 }
 
-/// Packs one answer alone, as [`Outbox::drain`] would.
-pub(crate) fn pack_answer(answer: Answer) -> Vec<u8> {
-    let event = Event::Answer { call: 0, answer };
-    let mut packed = Vec::with_capacity(size(&event));
-    pack(&mut packed, &event);
-    packed
+/// Packs one answer alone, as [`Outbox::drain`] would. `Err`: it takes that many bytes.
+pub(crate) fn pack_answer(answer: &Answer, into: &mut [u8]) -> Result<usize, usize> {
+    let mut packed = Packed { into, length: 0 };
+    record(&mut packed, 1, [0, u32::from(answer.status)], Head::Fields(&answer.headers), &answer.body)?;
+    Ok(packed.length)
 }
 
-fn size(event: &Event) -> usize {
-    match event {
-        Event::Answer { answer, .. } => {
-            let headers: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-            17 + headers + answer.body.len()
-        }
-        Event::Closed | Event::End { .. } => 17,
-        Event::Question { .. } | Event::Log { .. } | Event::Head { .. } | Event::Pieces { .. } => 256,
+/// A buffer, filled from its beginning.
+struct Packed<'a> {
+    into: &'a mut [u8],
+    length: usize,
+}
+
+impl Packed<'_> {
+    fn add(&mut self, bytes: &[u8]) {
+        self.into[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
     }
 }
 
-/// A record: kind (u8), two numbers (u32), the lengths of head and body (u32), head, body; little-endian.
-fn record(packed: &mut Vec<u8>, kind: u8, numbers: [u32; 2], head: &[u8], body: &[u8]) {
-    packed.push(kind);
+/// The head of a record.
+enum Head<'a> {
+    Text(&'a str),
+    /// Names and values, one a line.
+    Fields(&'a [(&'static str, String)]),
+}
+
+impl Head<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Head::Text(text) => text.len(),
+            Head::Fields(fields) => fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum(),
+        }
+    }
+}
+
+/// A record: kind (u8), two numbers (u32), the lengths of head and body (u32), head, body; little-endian. It is added
+/// whole or not at all. `Err`: it takes that many bytes.
+fn record(packed: &mut Packed<'_>, kind: u8, numbers: [u32; 2], head: Head<'_>, body: &[u8]) -> Result<(), usize> {
+    let needed = 17 + head.len() + body.len();
+    if needed > packed.into.len() - packed.length {
+        return Err(needed);
+    }
+    packed.add(&[kind]);
     for number in [numbers[0], numbers[1], head.len() as u32, body.len() as u32] {
-        packed.extend_from_slice(&number.to_le_bytes());
+        packed.add(&number.to_le_bytes());
     }
-    packed.extend_from_slice(head);
-    packed.extend_from_slice(body);
+    match head {
+        Head::Text(text) => packed.add(text.as_bytes()),
+        Head::Fields(fields) => {
+            for (name, value) in fields {
+                for part in [name.as_bytes(), b"\n", value.as_bytes(), b"\n"] {
+                    packed.add(part);
+                }
+            }
+        }
+    }
+    packed.add(body);
+    Ok(())
 }
 
-/// Names and values, one a line.
-fn headers(answer: &Answer) -> Vec<u8> {
-    let mut head = Vec::with_capacity(64);
-    for (name, value) in &answer.headers {
-        head.extend_from_slice(name.as_bytes());
-        head.push(b'\n');
-        head.extend_from_slice(value.as_bytes());
-        head.push(b'\n');
-    }
-    head
-}
-
-fn pack(packed: &mut Vec<u8>, event: &Event) {
+fn pack(packed: &mut Packed<'_>, event: &Event) -> Result<(), usize> {
     match event {
         Event::Answer { call, answer } => {
-            record(packed, 1, [*call, u32::from(answer.status)], &headers(answer), &answer.body);
+            record(packed, 1, [*call, u32::from(answer.status)], Head::Fields(&answer.headers), &answer.body)
         }
-        Event::Head { call, head } => record(packed, 5, [*call, u32::from(head.status)], &headers(head), &[]),
-        Event::Pieces { call, pipe } => record(packed, 6, [*call, 0], &[], &pipe.take()),
-        Event::End { call } => record(packed, 7, [*call, 0], &[], &[]),
+        Event::Head { call, head } => {
+            record(packed, 5, [*call, u32::from(head.status)], Head::Fields(&head.headers), &[])
+        }
+        Event::Pieces { call } => record(packed, 6, [*call, 0], Head::Text(""), &[]),
+        Event::End { call } => record(packed, 7, [*call, 0], Head::Text(""), &[]),
         Event::Question { id, call, question, about } => {
-            record(packed, 2, [*id, *call], question.as_bytes(), about.to_string().as_bytes());
+            record(packed, 2, [*id, *call], Head::Text(question), about.to_string().as_bytes())
         }
         Event::Log { level, event, message } => {
             let body = json!({ "level": level, "event": event, "message": message });
-            record(packed, 3, [0, 0], &[], body.to_string().as_bytes());
+            record(packed, 3, [0, 0], Head::Text(""), body.to_string().as_bytes())
         }
-        Event::Closed => record(packed, 4, [0, 0], &[], &[]),
+        Event::Closed => record(packed, 4, [0, 0], Head::Text(""), &[]),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
-    #[test]
-    fn one_wake_up_serves_all_that_was_pushed_before_the_host_came() {
+    fn outbox() -> (Outbox, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&wakes);
-        let outbox = Outbox::new(Box::new(move || {
+        let wake = move || {
             counter.fetch_add(1, Ordering::SeqCst);
-        }));
+        };
+        (Outbox::new(Box::new(wake)), wakes)
+    }
+
+    #[test]
+    fn one_wake_up_serves_all_that_was_pushed_before_the_host_came() {
+        let (outbox, wakes) = outbox();
         outbox.push(Event::Closed);
         outbox.push(Event::Closed);
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
-        assert_eq!(outbox.drain().len(), 2 * 17);
+        assert_eq!(outbox.drain(&mut [0; 64]), Ok(2 * 17));
         outbox.push(Event::Closed);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
 
     #[test]
+    fn what_does_not_fit_waits_its_turn() {
+        let (outbox, wakes) = outbox();
+        for call in 0..3 {
+            outbox.push(Event::End { call });
+        }
+        let mut room = [0; 40];
+        assert_eq!(outbox.drain(&mut room), Ok(2 * 17));
+        assert_eq!((room[1], room[18]), (0, 1));
+        assert_eq!(wakes.load(Ordering::SeqCst), 2, "woken for the rest");
+        assert_eq!(outbox.drain(&mut [0; 16]), Err(17), "and nothing is lost in too small a buffer");
+        assert_eq!(outbox.drain(&mut room), Ok(17));
+        assert_eq!(room[1], 2);
+    }
+
+    #[test]
     fn an_answer_is_packed_with_its_lengths_before_it() {
-        let packed = pack_answer(Answer { status: 200, headers: vec![("a", "b".into())], body: b"{}"[..].into() });
-        assert_eq!(packed, b"\x01\0\0\0\0\xc8\0\0\0\x04\0\0\0\x02\0\0\0a\nb\n{}");
+        let answer = Answer { status: 200, headers: vec![("a", "b".into())], body: b"{}"[..].into() };
+        let mut packed = [0; 23];
+        assert_eq!(pack_answer(&answer, &mut packed), Ok(23));
+        assert_eq!(&packed, b"\x01\0\0\0\0\xc8\0\0\0\x04\0\0\0\x02\0\0\0a\nb\n{}");
+        assert_eq!(pack_answer(&answer, &mut [0; 22]), Err(23));
     }
 }

@@ -193,20 +193,20 @@ impl Pipeline {
         standings: &Standings,
     ) -> Result<Option<Answer>, Error> {
         let core = &self.core;
-        let head = || standings.onto(Answer::json(200, Vec::new(), &context.caller.request_id));
+        let head = |status| standings.onto(Answer::json(status, Vec::new(), &context.caller.request_id));
         let (status, body) = match operation {
             Operation::Health => health::health(core, context).await?,
             Operation::ListFlows(page) => (200, flow::list(core, context, page).await?),
             Operation::GetFlow(id) => (200, flow::get(core, context, id).await?),
             Operation::CreateFlow(request) => (201, flow::create(core, context, request).await?),
             Operation::RunFlow(request) if request.mode == Mode::Stream => {
-                return run::stream(core, context, request, head()).await.map(|()| None);
+                return run::stream(core, context, request, head(200)).await.map(|()| None);
             }
             Operation::RunFlow(request) => return run::start(core, context, request).await.map(Some),
             Operation::WatchRun(run, seen) => {
-                return run::watch(core, context, run, seen.as_deref(), head()).await.map(|()| None);
+                return run::watch(core, context, run, seen.as_deref(), head(200)).await.map(|()| None);
             }
-            Operation::Forward(call) => return forward(core, context, call).await.map(Some),
+            Operation::Forward(call) => return forward(core, context, call, head).await,
             Operation::RunStatus(run) => (200, run::read(core, context, run).await?),
             Operation::CancelRun(run) => (200, run::cancel(core, context, run).await?),
             Operation::ResumeRun(run, request) => (200, run::resume(core, context, run, request).await?),

@@ -1,8 +1,10 @@
 //! An answer that comes in pieces: bytes wait here until the host takes them, and their writer waits while too many do.
 //! It knows nothing of what the bytes are.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
 /// Bytes of one stream that may be on their way: waiting here, or taken by the host and not yet in its socket. Sim's
@@ -18,30 +20,33 @@ pub struct Pipe {
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<u8>,
+    waiting: VecDeque<Bytes>,
+    /// How many bytes these are.
+    bytes: usize,
     /// Taken by the host, not yet written by it.
     taken: usize,
-    /// Whether the host was told that something waits.
+    /// Whether the host was told that something waits, and has not taken it all.
     told: bool,
 }
 
 impl Pipe {
     /// Adds `bytes`, piece by piece, as room comes; `tell` is called when the host must be told that something waits.
-    pub(crate) async fn write(self: &Arc<Self>, mut bytes: &[u8], tell: impl Fn(Arc<Self>)) {
+    pub(crate) async fn write(&self, mut bytes: Bytes, tell: impl Fn()) {
         while !bytes.is_empty() {
             let room = self.room.notified();
             let (taken, must_tell) = {
                 let mut state = self.lock();
-                let free = WINDOW.saturating_sub(state.waiting.len() + state.taken);
-                let take = free.min(bytes.len());
-                state.waiting.extend_from_slice(&bytes[..take]);
+                let take = WINDOW.saturating_sub(state.bytes + state.taken).min(bytes.len());
+                if take > 0 {
+                    state.waiting.push_back(bytes.split_to(take));
+                    state.bytes += take;
+                }
                 let must_tell = take > 0 && !state.told;
                 state.told |= take > 0;
                 (take, must_tell)
             };
-            bytes = &bytes[taken..];
             if must_tell {
-                tell(Arc::clone(self));
+                tell();
             }
             if taken == 0 {
                 room.await;
@@ -49,12 +54,30 @@ impl Pipe {
         }
     }
 
-    /// What waits, for the host.
-    pub(crate) fn take(&self) -> Vec<u8> {
+    /// Moves what waits into `into`, as much as there is room for. Returns how many bytes those are, and whether the
+    /// host has to come again for the rest.
+    pub(crate) fn take(&self, into: &mut [u8]) -> (usize, bool) {
         let mut state = self.lock();
-        state.told = false;
-        state.taken += state.waiting.len();
-        std::mem::take(&mut state.waiting)
+        let mut filled = 0;
+        while filled < into.len()
+            && let Some(piece) = state.waiting.front_mut()
+        {
+            let count = piece.len().min(into.len() - filled);
+            into[filled..filled + count].copy_from_slice(&piece[..count]);
+            piece.advance(count);
+            if piece.is_empty() {
+                state.waiting.pop_front();
+            }
+            filled += count;
+        }
+        state.bytes -= filled;
+        state.taken += filled;
+        state.told = state.bytes > 0;
+        (filled, state.told)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().bytes == 0
     }
 
     /// The host has written `bytes` of what it took.
@@ -73,6 +96,7 @@ impl Pipe {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -84,23 +108,24 @@ mod tests {
         let told = Arc::new(AtomicUsize::new(0));
         let (writer, counter) = (Arc::clone(&pipe), Arc::clone(&told));
         let written = tokio::spawn(async move {
-            writer
-                .write(&vec![7; WINDOW + 10], |_| {
-                    counter.fetch_add(1, Ordering::SeqCst);
-                })
-                .await;
+            let tell = || {
+                counter.fetch_add(1, Ordering::SeqCst);
+            };
+            writer.write(vec![7; WINDOW + 10].into(), tell).await;
         });
-        while pipe.lock().waiting.len() < WINDOW {
+        while pipe.lock().bytes < WINDOW {
             tokio::task::yield_now().await;
         }
         assert!(!written.is_finished());
         assert_eq!(told.load(Ordering::SeqCst), 1, "told once while nothing was taken");
-        assert_eq!(pipe.take().len(), WINDOW);
+        let mut taken = vec![0; WINDOW];
+        assert_eq!(pipe.take(&mut taken[..10]), (10, true), "what is left keeps the host coming");
+        assert_eq!(pipe.take(&mut taken), (WINDOW - 10, false));
         tokio::task::yield_now().await;
         assert!(!written.is_finished(), "what was taken and not written still counts");
         pipe.written(WINDOW);
         tokio::time::timeout(Duration::from_secs(5), written).await.unwrap().unwrap();
-        assert_eq!(pipe.take().len(), 10);
+        assert_eq!(pipe.take(&mut taken), (10, false));
         assert_eq!(told.load(Ordering::SeqCst), 2);
     }
 }

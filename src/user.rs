@@ -5,6 +5,9 @@ pub mod bearer;
 mod hs256;
 pub mod resolved;
 pub mod token;
+pub mod verified;
+
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -73,7 +76,7 @@ impl HostUser {
 pub enum Caller {
     Host(HostUser),
     /// Known by a token alone: no tenant, no role, no ban check unless `resolveUser` adds them.
-    Token(Claims),
+    Token(Arc<Claims>),
 }
 
 impl Caller {
@@ -103,7 +106,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// Neither is there; both are and disagree; the token is no good.
-pub fn decide(host: Option<HostUser>, token: Option<Result<Claims, TokenError>>) -> Result<Caller, Refusal> {
+pub fn decide(host: Option<HostUser>, token: Option<Result<Arc<Claims>, TokenError>>) -> Result<Caller, Refusal> {
     match (host, token.transpose()?) {
         (None, None) => Err(Refusal::NoIdentity),
         (Some(user), Some(claims)) if user.id != claims.id => Err(Refusal::TwoIdentities),
@@ -120,8 +123,9 @@ mod tests {
         Some(HostUser::new(id, Some("acme")).unwrap())
     }
 
-    fn claims(id: &str) -> Claims {
-        Claims { id: id.into(), username: None, provider: None, email: None, raw: "{}".into() }
+    fn claims(id: &str) -> Arc<Claims> {
+        let claims = Claims { id: id.into(), expires: 0, username: None, provider: None, email: None, raw: "{}".into() };
+        Arc::new(claims)
     }
 
     #[test]

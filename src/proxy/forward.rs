@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::rewrite::{Shown, rewrite};
+use super::rewrite::{NoJson, Rewriter, Shown, rewrite};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
 use crate::policy;
 use crate::run::{self, FlowId, RunRef};
-use crate::upstream::{Call, Reply, api};
+use crate::upstream::{Call, Large, Reply, Sized, api};
 
 /// A call to forward.
 #[derive(Debug)]
@@ -33,33 +33,71 @@ pub(super) enum Shape {
     Plain,
 }
 
-/// Sim's status and JSON, run ids as handles, Sim's addresses removed.
-pub async fn forward(core: &Core, context: &Context, forward: &Forward) -> Result<Answer, Error> {
+/// Sim's status and JSON, run ids as handles, Sim's addresses removed. `None`: it was large, and went out in pieces.
+/// `head` is an answer without a body of that status.
+pub async fn forward(
+    core: &Core,
+    context: &Context,
+    forward: &Forward,
+    head: impl FnOnce(u16) -> Answer,
+) -> Result<Option<Answer>, Error> {
     if let Some(flow) = &forward.flow {
         crate::flow::guard(core, context, flow).await?;
     }
     let upstream = core.upstream()?;
+    // What decides whether the user may see an answer at all has to be read first.
+    let as_it_comes = match forward.shape {
+        Shape::Plain => true,
+        Shape::Flow => upstream.workspace.is_none(),
+        Shape::Flows | Shape::Run(_) => false,
+    };
+    if as_it_comes {
+        let Large { status, mut body } = match upstream.send_or_stream(&context.caller, &forward.call).await? {
+            Sized::Small(reply) => return whole(context, &reply, None).map(Some),
+            Sized::Large(large) => large,
+        };
+        let mut rewriter = Rewriter::default();
+        let mut shown = Vec::new();
+        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| Error::malformed())?;
+        let outlet = core.host.open(context.call, head(status).streamed());
+        loop {
+            for bytes in shown.drain(..) {
+                outlet.write(bytes).await;
+            }
+            let next = match body.next().await {
+                Ok(Some(bytes)) => rewriter.push(bytes, &mut shown),
+                Ok(None) if rewriter.end().is_ok() => return Ok(None),
+                Ok(None) | Err(_) => Err(NoJson),
+            };
+            if next.is_err() {
+                outlet.fail(Answer::error(&Error::malformed(), &context.caller.request_id));
+                return Ok(None);
+            }
+        }
+    }
     let reply = upstream.send(&context.caller, &forward.call).await?;
-    let body = match &forward.shape {
-        Shape::Flows => flows(core, context, &reply).await?,
-        Shape::Flow => {
-            in_workspace(&reply, upstream.workspace.as_deref())?;
-            None
+    match &forward.shape {
+        Shape::Flows => {
+            let body = flows(core, context, &reply).await?;
+            let reply = Reply { body: body.map_or(reply.body, Into::into), ..reply };
+            whole(context, &reply, None).map(Some)
         }
         Shape::Run(run) => {
             if let Ok(state) = api::of(run.generation).read_run(&reply) {
                 run::seen(core, context, run, state.status).await;
             }
             let handle = core.handles.mint(&context.user.owner, run);
-            rewrite(&reply.body, Some(&Shown { id: run.run.as_str(), handle: &handle }))
+            whole(context, &reply, Some(Shown { id: run.run.as_str(), handle: &handle })).map(Some)
         }
-        Shape::Plain => rewrite(&reply.body, None),
-    };
-    // What was not rewritten must still be JSON: the answer says that it is.
-    if body.is_none() {
-        reply.read::<&serde_json::value::RawValue>()?;
+        Shape::Flow | Shape::Plain => {
+            in_workspace(&reply, upstream.workspace.as_deref())?;
+            whole(context, &reply, None).map(Some)
+        }
     }
-    let body = body.map_or_else(|| reply.body.clone(), Into::into);
+}
+
+fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {
+    let body = rewrite(&reply.body, run).map_err(|NoJson| Error::malformed())?;
     Ok(Answer::json(reply.status, body, &context.caller.request_id))
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::{Instant as TokioInstant, timeout_at};
 
-use super::{Call, Caller, Raw, Upstream};
+use super::{Call, Caller, Most, Raw, Upstream};
 use crate::config::ApiVersion;
 use crate::error::{Code, Error};
 use crate::run::Generation;
@@ -114,7 +114,7 @@ async fn probe(upstream: &Upstream, caller: &Caller) -> Result<Generation, Error
 
 async fn ask(upstream: &Upstream, caller: &Caller, call: &Call) -> Result<Raw, Error> {
     let deadline = caller.deadline.min(TokioInstant::now() + upstream.timeout);
-    upstream.attempt(caller, call, deadline).await.map_err(|failure| failure.error)
+    upstream.attempt(caller, call, Most::Whole, deadline).await.map_err(|failure| failure.error)
 }
 
 /// 200 or 400 in Sim's JSON: it is here. Sim's JSON 404: switched off. Everything else decides nothing.

@@ -55,11 +55,24 @@ pub struct Upstream {
 struct Raw {
     status: u16,
     json: bool,
+    /// It is an event stream.
+    events: bool,
     retry_after: Option<Duration>,
     body: Bytes,
-    /// The answer is an event stream; its body is still to come.
-    events: Option<reqwest::Response>,
+    /// What of the body is still to come.
+    rest: Option<reqwest::Response>,
 }
+
+/// How much of an answer to read before it is handed on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Most {
+    Whole,
+    /// The rest of a large one comes later.
+    Begun,
+}
+
+/// From here on an answer is large, in bytes.
+const LARGE: usize = 64 * 1024;
 
 /// Why a try brought no answer, and what that says about Sim.
 struct Lost {
@@ -113,33 +126,52 @@ impl Upstream {
 
     /// Sends `call`, again where that is safe, until an answer of use, a refusal, or the deadline.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
-        let raw = self.persist(caller, call, |raw| raw.json).await?;
+        let raw = self.persist(caller, call, Most::Whole, |raw| raw.json).await?;
         Ok(Reply { status: raw.status, body: raw.body })
+    }
+
+    /// The same for a call whose answer may be handed on as it comes: all that has to be known is that it is JSON.
+    pub async fn send_or_stream(&self, caller: &Caller, call: &Call) -> Result<Sized, Failure> {
+        let raw = self.persist(caller, call, Most::Begun, |raw| raw.json).await?;
+        Ok(match raw.rest {
+            None => Sized::Small(Reply { status: raw.status, body: raw.body }),
+            Some(response) => {
+                let left = self.max_answer.saturating_sub(raw.body.len());
+                let body = Body { begun: raw.body, response, left, patience: self.timeout };
+                Sized::Large(Large { status: raw.status, body })
+            }
+        })
     }
 
     /// The same for a call that is answered with an event stream. Dropping the stream ends the call, and with it the run.
     pub async fn open(&self, caller: &Caller, call: &Call) -> Result<EventStream, Failure> {
-        let mut raw = self.persist(caller, call, |raw| raw.events.is_some()).await?;
-        let response = raw.events.take().ok_or_else(|| Failure::unclear(Error::malformed()))?;
+        let raw = self.persist(caller, call, Most::Whole, |raw| raw.events).await?;
+        let response = raw.rest.ok_or_else(|| Failure::unclear(Error::malformed()))?;
         Ok(EventStream { response, frames: sse::Frames::default() })
     }
 
     /// The same for a call that Sim may answer either way.
     pub async fn send_or_open(&self, caller: &Caller, call: &Call) -> Result<Answered, Failure> {
-        let raw = self.persist(caller, call, |raw| raw.json || raw.events.is_some()).await?;
-        Ok(match raw.events {
+        let raw = self.persist(caller, call, Most::Whole, |raw| raw.json || raw.events).await?;
+        Ok(match raw.rest {
             Some(response) => Answered::Events(EventStream { response, frames: sse::Frames::default() }),
             None => Answered::Whole(Reply { status: raw.status, body: raw.body }),
         })
     }
 
-    async fn persist(&self, caller: &Caller, call: &Call, is_of_use: fn(&Raw) -> bool) -> Result<Raw, Failure> {
+    async fn persist(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        most: Most,
+        is_of_use: fn(&Raw) -> bool,
+    ) -> Result<Raw, Failure> {
         let deadline = caller.deadline.min(Instant::now() + self.timeout);
         self.budget.earn();
         let mut tries = 1;
         let mut earlier: Option<Failure> = None;
         loop {
-            let mut failure = match self.attempt(caller, call, deadline).await {
+            let mut failure = match self.attempt(caller, call, most, deadline).await {
                 Ok(raw) if (200..300).contains(&raw.status) && is_of_use(&raw) => return Ok(raw),
                 // What says 2xx but is of another type was not Sim's doing; whether Sim acted nobody knows.
                 Ok(raw) if (200..300).contains(&raw.status) => Failure::unclear(Error::malformed()),
@@ -177,13 +209,13 @@ impl Upstream {
     }
 
     /// One try, through the breaker, within `deadline`.
-    async fn attempt(&self, caller: &Caller, call: &Call, deadline: Instant) -> Result<Raw, Failure> {
+    async fn attempt(&self, caller: &Caller, call: &Call, most: Most, deadline: Instant) -> Result<Raw, Failure> {
         if let Err(after) = self.breaker.admit(StdInstant::now()) {
             let error = Error::new(Code::CircuitOpen, "Sim has not answered for a while; calls to it are paused");
             return Err(Failure::unsent(error.retry_after(Some(after))));
         }
         let began = Instant::now();
-        let outcome = match timeout_at(deadline, self.exchange(caller, call)).await {
+        let outcome = match timeout_at(deadline, self.exchange(caller, call, most)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 // A caller in a hurry does not make Sim slow: its time-outs must not close the way for the others.
@@ -212,7 +244,7 @@ impl Upstream {
     }
 
     /// Sends one request and reads its answer to the end.
-    async fn exchange(&self, caller: &Caller, call: &Call) -> Result<Raw, Lost> {
+    async fn exchange(&self, caller: &Caller, call: &Call, most: Most) -> Result<Raw, Lost> {
         let request =
             self.request(caller, call).map_err(|error| Lost { failure: Failure::unsent(error), counts: false })?;
         let mut response = self.client.execute(request).await.map_err(|error| lost(&error))?;
@@ -224,18 +256,21 @@ impl Upstream {
         let events = kind.eq_ignore_ascii_case("text/event-stream");
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
         if events && status == 200 {
-            return Ok(Raw { status, json, retry_after, body: Bytes::new(), events: Some(response) });
+            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), rest: Some(response) });
         }
+        let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
             if body.len() + chunk.len() > self.max_answer {
                 // Dropping the response closes its connection.
-                let error = Error::new(Code::UpstreamError, "Sim's answer is larger than SIM_MAX_ANSWER_BYTES");
-                return Err(Lost { failure: Failure::unclear(error), counts: false });
+                return Err(Lost { failure: Failure::unclear(too_large()), counts: false });
             }
             body.extend_from_slice(&chunk);
+            if in_pieces && body.len() >= LARGE {
+                return Ok(Raw { status, json, events, retry_after, body: body.freeze(), rest: Some(response) });
+            }
         }
-        Ok(Raw { status, json, retry_after, body: body.freeze(), events: None })
+        Ok(Raw { status, json, events: false, retry_after, body: body.freeze(), rest: None })
     }
 
     fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
@@ -282,6 +317,51 @@ impl Upstream {
 /// A header value that HTTP cannot carry: something of the request was not checked where it came in.
 fn unsendable<E>(_: E) -> Error {
     Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
+}
+
+/// An answer that was read, or whose beginning was.
+pub enum Sized {
+    Small(Reply),
+    Large(Large),
+}
+
+/// A JSON answer that is still coming.
+pub struct Large {
+    pub status: u16,
+    pub body: Body,
+}
+
+/// The bytes of such an answer. Dropping it closes its connection.
+pub struct Body {
+    begun: Bytes,
+    response: reqwest::Response,
+    /// What may still come.
+    left: usize,
+    patience: Duration,
+}
+
+impl Body {
+    /// What has come so far.
+    pub fn begun(&mut self) -> Bytes {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke, Sim is silent, or the answer is larger than `SIM_MAX_ANSWER_BYTES`.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let Ok(chunk) = tokio::time::timeout(self.patience, self.response.chunk()).await else {
+            return Err(timed_out());
+        };
+        let Some(chunk) = chunk.map_err(|error| lost(&error).failure.error)? else { return Ok(None) };
+        self.left = self.left.checked_sub(chunk.len()).ok_or_else(too_large)?;
+        Ok(Some(chunk))
+    }
+}
+
+fn too_large() -> Error {
+    Error::new(Code::UpstreamError, "Sim's answer is larger than SIM_MAX_ANSWER_BYTES")
 }
 
 /// How Sim answered a call.

@@ -63,6 +63,8 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     pub id: Box<str>,
+    /// `exp`, in whole seconds since 1970.
+    pub expires: u64,
     pub username: Option<Box<str>>,
     pub provider: Option<Box<str>>,
     pub email: Option<Box<str>>,
@@ -149,6 +151,8 @@ fn reason(error: &ErrorKind) -> TokenError {
 struct Payload<'a> {
     #[serde(default, deserialize_with = "present")]
     id: Option<Value>,
+    /// The crate has checked that it is there, and a number.
+    exp: Option<f64>,
     #[serde(default, deserialize_with = "present")]
     username: Option<Value>,
     #[serde(default, deserialize_with = "present")]
@@ -184,6 +188,7 @@ fn read(raw: Box<RawValue>) -> Result<Claims, TokenError> {
     };
     Ok(Claims {
         id: id.into_boxed_str(),
+        expires: payload.exp.map_or(0, |seconds| seconds as u64),
         username: text(payload.username),
         provider: text(payload.provider),
         email: text(payload.email),

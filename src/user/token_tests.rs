@@ -1,5 +1,7 @@
 //! What the verifier promises: the corpus of tokens, and what needs more than one token to show.
 
+use std::sync::Arc;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -123,7 +125,7 @@ fn the_corpus_of_tokens_gets_the_expected_answers() {
         };
         let read = bearer(headers.iter().map(String::as_str));
         let answer =
-            decide(None, read.map(|token| token.map(|token| verifier.verify(token))).unwrap_or_else(|e| Some(Err(e))));
+            decide(None, read.map(|token| token.map(|token| verifier.verify(token).map(Arc::new))).unwrap_or_else(|e| Some(Err(e))));
         let seen = match &answer {
             Ok(caller) => format!("ok {}", caller.id()),
             Err(refusal) => refusal.to_string(),
