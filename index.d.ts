@@ -380,6 +380,31 @@ export type SimRouter = ((req: IncomingMessage, res: ServerResponse, next: (erro
 /** The routes of the HTTP contract (README), mounted wherever the host likes, before or after body parsers. */
 export function simRouter(options?: RouterOptions): SimRouter;
 
+/** Options of {@link attachFastLane}: those of a router, and where the client's address is to be found. */
+export type FastLaneOptions = RouterOptions & {
+  /**
+   * The client's address, for the limit of each. Default: the connection's own, which behind a proxy is the proxy's.
+   */
+  clientIp?: (req: IncomingMessage) => string | undefined;
+};
+
+export interface FastLane {
+  /** What answers behind it. */
+  readonly adapter: SimAdapter;
+  /** Gives the server back to those who listened to it before. */
+  detach(): void;
+}
+
+/**
+ * Answers the routes of {@link simRouter} on the server itself, ahead of Express: nothing that the host has mounted, such
+ * as CORS, helmet, logging or its own sign-in, applies to them. Users are known by their bearer token (`auth: 'jwt'`,
+ * the default here) and, with tenants, plans or bans, by `resolveUser`.
+ *
+ * @param server whose `request` listeners are attached already
+ * @param mount a path such as `/api/sim`; a request elsewhere goes to those listeners
+ */
+export function attachFastLane(server: Server, mount: string, options?: FastLaneOptions): FastLane;
+
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;
 /** {@link SimAdapter.createFlow} of the adapter that the environment configures. */

@@ -5,6 +5,7 @@
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
+const { createLane } = require('./express/lane.js');
 const { createRouter } = require('./express/router.js');
 
 let shared;
@@ -21,13 +22,21 @@ const runFlow = (flowId, options) => sharedAdapter().runFlow(flowId, options);
 const runStatus = (runId, options) => sharedAdapter().runStatus(runId, options);
 const proxy = (request, options) => sharedAdapter().proxy(request, options);
 
-function simRouter(options) {
-  if (options === undefined) return createRouter(sharedAdapter());
-  const { adapter, ...rest } = options ?? {};
-  if (adapter === undefined) return createRouter(new SimAdapter(rest));
+/** The adapter that `options` name, or a new one of theirs. */
+function adapterOf(caller, { adapter, ...rest }, defaults) {
+  if (adapter === undefined) return new SimAdapter({ ...defaults, ...rest });
   if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
-  if (Object.keys(rest).length > 0) throw new TypeError('simRouter() takes an adapter or options, not both');
-  return createRouter(adapter);
+  if (Object.keys(rest).length > 0) throw new TypeError(`${caller}() takes an adapter or options, not both`);
+  return adapter;
+}
+
+function simRouter(options) {
+  return createRouter(options === undefined ? sharedAdapter() : adapterOf('simRouter', options ?? {}));
+}
+
+function attachFastLane(server, mount, { clientIp, ...options } = {}) {
+  const adapter = adapterOf('attachFastLane', options, { auth: 'jwt' });
+  return createLane(server, mount, adapter, clientIp ?? ((req) => req.socket.remoteAddress));
 }
 
 module.exports = {
@@ -37,6 +46,7 @@ module.exports = {
   runStatus,
   proxy,
   simRouter,
+  attachFastLane,
   SimAdapter,
   SimError,
   verifySignature,

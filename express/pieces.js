@@ -2,11 +2,11 @@
 
 // Buffers for the pieces of streamed answers, used again and again: a server that streams much leaves nothing to collect.
 
-const SIZE = 64 * 1024;
+const SIZE = 256 * 1024;
 /** What is kept of them while nobody needs any. */
-const KEPT = 32;
+const KEPT = 16;
 /** A smaller piece goes out as a copy of its size, so that a slow client holds little more than what it was sent. */
-const LARGE = SIZE / 2;
+const LARGE = SIZE / 4;
 
 /** @type {Buffer[]} */
 const free = [];

@@ -22,7 +22,7 @@ use crate::host::{Host, Level, Outlet, Question, Told};
 use crate::identity::Identities;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Admission, Pipeline, Work};
-use crate::stream::Pipe;
+use crate::stream::{self, Pipe};
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -257,7 +257,7 @@ impl Shared {
         match answer {
             Some(answer) if answer.body.len() > WHOLE => {
                 let (head, body) = answer.in_pieces();
-                Host::open(&*self.questions, call, head).write(body).await;
+                Host::open(&*self.questions, call, head, stream::LARGE).write(body).await;
                 self.leave(call);
             }
             Some(answer) => {
@@ -363,8 +363,8 @@ impl Host for Questions {
         answer
     }
 
-    fn open(&self, call: u32, head: Answer) -> Outlet {
-        let pipe = Arc::new(Pipe::default());
+    fn open(&self, call: u32, head: Answer, window: usize) -> Outlet {
+        let pipe = Arc::new(Pipe::new(window));
         let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None };
         self.streams().insert(call, stream);
         self.outbox.push(Event::Head { call, head });

@@ -53,8 +53,8 @@ pub trait Host: Send + Sync {
     /// Asks about the request `call`. `None` comes back when the host's function failed.
     fn ask(&self, call: u32, question: Question, about: Value) -> oneshot::Receiver<Option<Value>>;
 
-    /// Begins an answer to `call` that comes in pieces. `head` has no body.
-    fn open(&self, call: u32, head: Answer) -> Outlet;
+    /// Begins an answer to `call` that comes in pieces, of which `window` bytes may be on their way. `head` has no body.
+    fn open(&self, call: u32, head: Answer, window: usize) -> Outlet;
 
     /// One log line: an event name, and what helps to understand it. Never a secret, a body or a host name.
     fn log(&self, level: Level, event: &'static str, message: &str);

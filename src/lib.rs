@@ -80,7 +80,12 @@ impl Native {
     /// comes under that number. A negative one: its answer is in `answer`, packed as in [`Native::drain`], that many
     /// bytes of it.
     #[napi]
-    pub fn submit(&self, head: String, body: Either3<String, Uint8Array, ()>, mut answer: BufferSlice<'_>) -> napi::Result<i64> {
+    pub fn submit(
+        &self,
+        head: String,
+        body: Either3<String, Uint8Array, ()>,
+        mut answer: BufferSlice<'_>,
+    ) -> napi::Result<i64> {
         let body = match body {
             Either3::A(text) => Bytes::from(text),
             Either3::B(bytes) => Bytes::copy_from_slice(&bytes),

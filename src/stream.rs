@@ -7,13 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
-/// Bytes of one stream that may be on their way: waiting here, or taken by the host and not yet in its socket. Sim's
-/// connection has a buffer beside it, of up to 0.4 MiB with a fast Sim; both count for what a slow reader holds.
-const WINDOW: usize = 64 * 1024;
+/// Bytes of one stream of events that may be on their way: waiting here, or taken by the host and not yet in its socket.
+/// Sim's connection has a buffer beside it, of up to 0.4 MiB with a fast Sim; both count for what a slow reader holds.
+pub const EVENTS: usize = 64 * 1024;
+/// The same of another large answer: the fewer pieces, the less each costs Node's main thread.
+pub const LARGE: usize = 256 * 1024;
 
 /// The bytes of one stream.
-#[derive(Default)]
 pub struct Pipe {
+    window: usize,
     state: Mutex<State>,
     room: Notify,
 }
@@ -30,13 +32,18 @@ struct State {
 }
 
 impl Pipe {
+    /// At most `window` bytes are on their way.
+    pub fn new(window: usize) -> Self {
+        Self { window, state: Mutex::default(), room: Notify::new() }
+    }
+
     /// Adds `bytes`, piece by piece, as room comes; `tell` is called when the host must be told that something waits.
     pub(crate) async fn write(&self, mut bytes: Bytes, tell: impl Fn()) {
         while !bytes.is_empty() {
             let room = self.room.notified();
             let (taken, must_tell) = {
                 let mut state = self.lock();
-                let take = WINDOW.saturating_sub(state.bytes + state.taken).min(bytes.len());
+                let take = self.window.saturating_sub(state.bytes + state.taken).min(bytes.len());
                 if take > 0 {
                     state.waiting.push_back(bytes.split_to(take));
                     state.bytes += take;
@@ -102,9 +109,11 @@ mod tests {
 
     use super::*;
 
+    const WINDOW: usize = 1000;
+
     #[tokio::test]
     async fn a_writer_waits_while_the_window_is_full() {
-        let pipe = Arc::new(Pipe::default());
+        let pipe = Arc::new(Pipe::new(WINDOW));
         let told = Arc::new(AtomicUsize::new(0));
         let (writer, counter) = (Arc::clone(&pipe), Arc::clone(&told));
         let written = tokio::spawn(async move {

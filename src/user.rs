@@ -124,7 +124,8 @@ mod tests {
     }
 
     fn claims(id: &str) -> Arc<Claims> {
-        let claims = Claims { id: id.into(), expires: 0, username: None, provider: None, email: None, raw: "{}".into() };
+        let claims =
+            Claims { id: id.into(), expires: 0, username: None, provider: None, email: None, raw: "{}".into() };
         Arc::new(claims)
     }
 

@@ -120,7 +120,8 @@ impl Rewriter<'_> {
                 self.after_value(piece, at);
                 continue;
             }
-            let Some(skipped) = bytes[at..].iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) else {
+            let Some(skipped) = bytes[at..].iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+            else {
                 return Ok(bytes.len());
             };
             let begin = at + skipped;

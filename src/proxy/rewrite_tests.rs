@@ -74,9 +74,33 @@ fn what_is_not_touched_is_not_copied() {
 fn what_is_no_json_or_not_all_of_it_is_refused() {
     let deep = "[".repeat(MAX_DEPTH + 1);
     for json in [
-        "", " ", "{", "[1", r#"{"a""#, r#"{"a":"#, r#"{"a":1"#, r#"{"a":"b"#, "{}{}", "[1,]", "{,}", r#"{"a":1,}"#, "[1}",
-        r#"{"a"}"#, "[tru]", "<html>", "null", "12", r#""a""#, r#"{"a":1 "b":2}"#, "[1 2]", r#"{1:2}"#, "]", &deep,
-        r#"{"runId":"#, r#"{"runId":"r2""#, r#"["\"#,
+        "",
+        " ",
+        "{",
+        "[1",
+        r#"{"a""#,
+        r#"{"a":"#,
+        r#"{"a":1"#,
+        r#"{"a":"b"#,
+        "{}{}",
+        "[1,]",
+        "{,}",
+        r#"{"a":1,}"#,
+        "[1}",
+        r#"{"a"}"#,
+        "[tru]",
+        "<html>",
+        "null",
+        "12",
+        r#""a""#,
+        r#"{"a":1 "b":2}"#,
+        "[1 2]",
+        r#"{1:2}"#,
+        "]",
+        &deep,
+        r#"{"runId":"#,
+        r#"{"runId":"r2""#,
+        r#"["\"#,
     ] {
         assert_eq!(rewrite(&Bytes::copy_from_slice(json.as_bytes()), shown()), Err(NoJson), "{json:.40}");
         assert_eq!(in_bytes(json), Err(NoJson), "{json:.40}, in bytes");

@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
 use crate::host::Outlet;
+use crate::stream;
 
 /// Silence after which a heartbeat goes out.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -31,7 +32,7 @@ impl Events {
             // LibreChat compresses answers, proxies buffer them: both would hold events back.
             .header("content-encoding", "identity")
             .header("x-accel-buffering", "no");
-        Self::over(core.host.open(context.call, head))
+        Self::over(core.host.open(context.call, head, stream::EVENTS))
     }
 
     fn over(outlet: Outlet) -> Self {
@@ -87,7 +88,7 @@ mod tests {
     use crate::stream::Pipe;
 
     fn events() -> (Events, Arc<Pipe>) {
-        let pipe = Arc::new(Pipe::default());
+        let pipe = Arc::new(Pipe::new(stream::EVENTS));
         (Events::over(Outlet::new(Arc::clone(&pipe), Box::new(|_| {}))), pipe)
     }
 

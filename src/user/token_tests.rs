@@ -124,8 +124,10 @@ fn the_corpus_of_tokens_gets_the_expected_answers() {
             None => vec![format!("Bearer {token}")],
         };
         let read = bearer(headers.iter().map(String::as_str));
-        let answer =
-            decide(None, read.map(|token| token.map(|token| verifier.verify(token).map(Arc::new))).unwrap_or_else(|e| Some(Err(e))));
+        let answer = decide(
+            None,
+            read.map(|token| token.map(|token| verifier.verify(token).map(Arc::new))).unwrap_or_else(|e| Some(Err(e))),
+        );
         let seen = match &answer {
             Ok(caller) => format!("ok {}", caller.id()),
             Err(refusal) => refusal.to_string(),

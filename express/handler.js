@@ -1,0 +1,73 @@
+'use strict';
+
+// Node's request and response <-> pipeline: reads what the adapter needs from a request, writes what it answers. It knows
+// neither Express nor policy.
+
+const { readBody } = require('./body.js');
+const { ResponseSink } = require('./response.js');
+const { describeUser, text } = require('./user.js');
+
+/** Every `Authorization` header: Node keeps the first of several and says nothing of the others. */
+function authorization({ rawHeaders }) {
+  const values = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name.length === 13 && name.toLowerCase() === 'authorization') values.push(rawHeaders[i + 1]);
+  }
+  return values;
+}
+
+/**
+ * @typedef {object} Place where a request came in
+ * @property {string} url what follows the mount point: path and query
+ * @property {string} mount
+ * @property {string | undefined} ip the client's address
+ */
+
+/**
+ * @param {import('./adapter.js').SimAdapter} adapter
+ * @returns {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse, place: Place,
+ *   fail: (error: unknown) => void) => void} `fail` gets what the host's own functions throw
+ */
+function createHandler({ bridge }) {
+  const { maxBodyBytes } = bridge;
+
+  function submit(req, res, place, plan, tooLarge, body) {
+    // The client may have gone while its body was read or its plan looked up.
+    if (res.destroyed) return;
+    const { user, headers } = req;
+    const request = {
+      method: req.method,
+      url: place.url,
+      mount: place.mount,
+      ...describeUser(user),
+      plan: text(plan),
+      ip: text(place.ip),
+      authorization: bridge.verifiesTokens ? authorization(req) : undefined,
+      requestId: text(req.requestId ?? headers['x-request-id']),
+      idempotencyKey: headers['idempotency-key'],
+      prefer: headers.prefer,
+      traceparent: headers.traceparent,
+      lastEventId: headers['last-event-id'],
+      tooLarge,
+    };
+    const sink = new ResponseSink(res);
+    const call = bridge.submit(request, body, sink, user);
+    if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
+  }
+
+  return (req, res, place, fail) => {
+    readBody(req, maxBodyBytes, (tooLarge, body) => {
+      // This may run in a listener of the request's, where a throw would end the process.
+      try {
+        const plan = req.user && bridge.planOf(req.user);
+        if (typeof plan?.then !== 'function') return submit(req, res, place, plan, tooLarge, body);
+        plan.then((name) => submit(req, res, place, name, tooLarge, body)).catch(fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  };
+}
+
+module.exports = { createHandler };
