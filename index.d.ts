@@ -241,10 +241,36 @@ export interface ProxyRequest {
   body?: unknown;
 }
 
-/** Takes one line of the adapter's log. winston and `console` fit. It never gets a secret, a body or Sim's host name. */
+/** What a log line says, as fields. Never a secret, a body or Sim's host name. docs/operate.md lists the events. */
+export interface LogFields {
+  /** For example `request_failed`, `circuit_open`, `redis_unavailable`. */
+  event: string;
+  /** `request_failed`: why. The following fields go with that event too. */
+  code?: SimErrorCode;
+  /** The HTTP status that goes with the code. */
+  status?: number;
+  /** The label `operation` of the metrics. */
+  operation?: string;
+  /** Also in the client's answer and in Sim's log, as `x-request-id`. */
+  requestId?: string;
+  /** How long the request took, in milliseconds. */
+  durationMs?: number;
+  /** How often Sim was called, the first time included. */
+  tries?: number;
+  /** How long those calls took together, in milliseconds. */
+  upstreamMs?: number;
+  /** The status of Sim's last answer, if there was one. */
+  upstreamStatus?: number;
+  /** How many failures of this code were not logged since the line before. */
+  suppressed?: number;
+}
+
+/** Takes the lines of the adapter's log. winston, pino and `console` fit as they are. */
 export interface Logger {
-  info?(message: string, meta: { event: string }): void;
-  warn?(message: string, meta: { event: string }): void;
+  info?(message: string, fields: LogFields): void;
+  warn?(message: string, fields: LogFields): void;
+  /** Without it, errors go to `warn`. */
+  error?(message: string, fields: LogFields): void;
 }
 
 /**
@@ -329,6 +355,7 @@ export interface AdapterOptions {
    */
   // biome-ignore lint/suspicious/noExplicitAny: the host's own user, of the host's own type
   canRunFlow?(user: any, flow: Flow): boolean | Promise<boolean>;
+  /** Where log lines go; without it nowhere. */
   logger?: Logger;
 }
 
@@ -361,6 +388,11 @@ export class SimAdapter {
   watchRun(runId: string, options?: WatchOptions): AsyncGenerator<RunEvent, void, undefined>;
   /** One call of Sim's API within the allow-list; resolves to Sim's JSON with its run ids replaced by handles. */
   proxy(request: ProxyRequest, options?: CallOptions): Promise<unknown>;
+  /**
+   * What was counted since the adapter was made, in Prometheus' text format 0.0.4. docs/operate.md lists the names. It
+   * works after `close()` too.
+   */
+  metrics(): string;
   /**
    * Takes no more calls (`shutting_down`), waits for those under way up to `drainMs` (default 5000) and ends the rest
    * with `shutting_down`. A process need not call it to exit.
@@ -404,6 +436,26 @@ export interface FastLane {
  * @param mount a path such as `/api/sim`; a request elsewhere goes to those listeners
  */
 export function attachFastLane(server: Server, mount: string, options?: FastLaneOptions): FastLane;
+
+/** Options of {@link simProbes}. */
+export interface ProbeOptions {
+  /** Default: the adapter that the environment configures, as with `simRouter()`. */
+  adapter?: SimAdapter;
+}
+
+/**
+ * Two routes for whoever watches the process, without sign-in: GET `/live` is 200 as long as the event loop turns; GET
+ * `/ready` is 200 while Sim was reachable within the last 5 s, Redis is there if it is configured, and the adapter is
+ * not closing, else 503. No body. Sim is asked at most once in 5 s.
+ */
+export function simProbes(
+  options?: ProbeOptions,
+): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** {@link SimAdapter.metrics} of the adapter that the environment configures. */
+export function metrics(): string;
+/** The content type of {@link metrics}: `text/plain; version=0.0.4; charset=utf-8`. */
+export const METRICS_CONTENT_TYPE: string;
 
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;

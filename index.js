@@ -1,11 +1,12 @@
 'use strict';
 
-// The public face: five functions on a shared adapter, the class behind them, the Express router, the error.
+// The public face: six functions on a shared adapter, the class behind them, the Express routers, the errors.
 
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
 const { createLane } = require('./express/lane.js');
+const { createProbes } = require('./express/probes.js');
 const { createRouter } = require('./express/router.js');
 
 let shared;
@@ -21,6 +22,10 @@ const createFlow = (draft, options) => sharedAdapter().createFlow(draft, options
 const runFlow = (flowId, options) => sharedAdapter().runFlow(flowId, options);
 const runStatus = (runId, options) => sharedAdapter().runStatus(runId, options);
 const proxy = (request, options) => sharedAdapter().proxy(request, options);
+const metrics = () => sharedAdapter().metrics();
+
+/** What `metrics()` is, as the header of its answer. */
+const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** The adapter that `options` name, or a new one of theirs. */
 function adapterOf(caller, { adapter, ...rest }, defaults) {
@@ -39,14 +44,23 @@ function attachFastLane(server, mount, { clientIp, ...options } = {}) {
   return createLane(server, mount, adapter, clientIp ?? ((req) => req.socket.remoteAddress));
 }
 
+function simProbes({ adapter = sharedAdapter(), ...rest } = {}) {
+  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
+  if (Object.keys(rest).length > 0) throw new TypeError('simProbes() takes an adapter and nothing else');
+  return createProbes(adapter);
+}
+
 module.exports = {
   health,
   createFlow,
   runFlow,
   runStatus,
   proxy,
+  metrics,
+  METRICS_CONTENT_TYPE,
   simRouter,
   attachFastLane,
+  simProbes,
   SimAdapter,
   SimError,
   verifySignature,

@@ -37,6 +37,10 @@ export declare class Native {
   drain(into: Buffer): number
   /** Moves bytes of an answer that comes in pieces into `into`; returns how many. */
   take(call: number, into: Buffer): number
+  /** What was counted, in Prometheus' text format 0.0.4. */
+  metrics(): string
+  /** Whether limits are shared through Redis now; absent where they are not meant to be. */
+  get redisUp(): boolean | null
   /** The host's answer to a question, as JSON; nothing when its function failed. */
   reply(question: number, answer?: string | undefined | null): void
   /** Takes no more requests and ends within `drain_ms`; the last record drained says when. */

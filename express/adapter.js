@@ -85,6 +85,11 @@ class SimAdapter {
     return this.#call('POST', '/proxy', request, options);
   }
 
+  /** What was counted since the start, for Prometheus. Cheap enough for every scrape; works also after `close`. */
+  metrics() {
+    return this.bridge.metrics();
+  }
+
   async close({ drainMs = 5000 } = {}) {
     checkMs('drainMs', drainMs, 0);
     return this.#await(this.bridge.close(drainMs));

@@ -5,9 +5,11 @@
 
 const { answerers, configurationError, plainOptions, planReader } = require('./hooks.js');
 const { pack } = require('./inbox.js');
+const { logTo } = require('./log.js');
 const { Native } = require('./native.js');
 const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END } = require('./outbox.js');
 const { withPiece } = require('./pieces.js');
+const { traced } = require('./tracing.js');
 
 /** Variables that other software names. Ours all begin with SIM_. */
 const SHARED_VARIABLES = [
@@ -73,10 +75,11 @@ function readProblems(error) {
  * @property {(status: number, head: string, giveUp: () => void) => void} open
  * @property {(bytes: Buffer, written: (bytes: number) => void, done: () => void) => void} piece
  * @property {() => void} end
+ * @property {() => void} [abandoned] the request was given up: no answer comes
  */
 class Bridge {
   #native;
-  #logger;
+  #log;
   #answer;
   #planOf;
   /** @type {Map<number, { sink: Sink, user: unknown }>} */
@@ -103,7 +106,7 @@ class Bridge {
       this.#native?.close(0);
       throw configurationError(problems, cause);
     }
-    this.#logger = options.logger;
+    this.#log = logTo(options.logger);
     this.#answer = answerers(options);
     this.#planOf = planReader(options.planOf ?? undefined);
     /** Whether tokens are verified here, so that the router must hand over the header. */
@@ -131,6 +134,7 @@ class Bridge {
    * @returns {number | undefined} the number to cancel it by, while it is under way
    */
   submit(request, body, sink, user) {
+    sink = traced(request, sink);
     const submitted = this.#native.submit(pack(request), body, this.#atOnce);
     if (submitted >= 0) {
       this.#pending.set(submitted, { sink, user });
@@ -157,7 +161,26 @@ class Bridge {
   }
 
   cancel(call) {
-    if (this.#pending.delete(call)) this.#native.cancel(call);
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return;
+    this.#pending.delete(call);
+    pending.sink.abandoned?.();
+    this.#native.cancel(call);
+  }
+
+  /** What was counted, in Prometheus' text format. */
+  metrics() {
+    return this.#native.metrics();
+  }
+
+  /** Whether limits are shared through Redis now; undefined or null where they are not meant to be. */
+  get redisUp() {
+    return this.#native.redisUp;
+  }
+
+  /** Whether it takes no more requests. */
+  get closing() {
+    return this.#closed !== undefined;
   }
 
   /** Resolves when nothing is under way any more; what takes longer than `drainMs` is answered `shutting_down`. */
@@ -229,14 +252,6 @@ class Bridge {
 
   #hookFailed(name, error) {
     this.#log({ level: 'warn', event: 'hook_failed', message: `${name} failed: ${error?.message ?? error}` });
-  }
-
-  #log({ level, event, message }) {
-    try {
-      this.#logger?.[level]?.(`[sim-adapter] ${message}`, { event });
-    } catch {
-      // There is nowhere left to say that the log failed.
-    }
   }
 }
 

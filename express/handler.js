@@ -48,6 +48,7 @@ function createHandler({ bridge }) {
       idempotencyKey: headers['idempotency-key'],
       prefer: headers.prefer,
       traceparent: headers.traceparent,
+      tracestate: headers.tracestate,
       lastEventId: headers['last-event-id'],
       tooLarge,
     };

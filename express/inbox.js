@@ -23,6 +23,7 @@ function line(value) {
  * @property {string} [idempotencyKey]
  * @property {string} [prefer]
  * @property {string} [traceparent]
+ * @property {string} [tracestate]
  * @property {string} [lastEventId]
  * @property {number} [timeoutMs]
  * @property {boolean} [tooLarge] the body was not read, because it is larger than the addon takes
@@ -46,6 +47,7 @@ function pack(head) {
     line(head.idempotencyKey) +
     line(head.prefer) +
     line(head.traceparent) +
+    line(head.tracestate) +
     line(head.lastEventId) +
     line(timeout) +
     (head.tooLarge ? '=\n' : '\n');

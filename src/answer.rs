@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::error::Error;
 
 /// A complete answer. Header values are ASCII without control characters: they are ours, or checked at the border.
-#[derive(Clone, Debug)]
+/// Not `Debug`: what flows put out stays out of logs.
+#[derive(Clone)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,

@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::error::{Code, Error, FieldError, invalid};
 use crate::route::Route;
 use crate::run::Key;
+use crate::upstream::Trace;
 
 /// Who the host says is asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct Request<'a> {
     pub idempotency_key: Option<&'a str>,
     pub prefer: Option<&'a str>,
     pub traceparent: Option<&'a str>,
+    pub tracestate: Option<&'a str>,
     pub last_event_id: Option<&'a str>,
     /// The whole call's limit, when the caller set one.
     pub timeout: Option<Duration>,
@@ -65,7 +67,7 @@ pub struct Arrival {
     pub terms: Terms,
     pub request_id: String,
     pub mount: String,
-    pub traceparent: Option<String>,
+    pub trace: Option<Trace>,
     pub timeout: Option<Duration>,
     pub body: Bytes,
 }
@@ -83,7 +85,7 @@ impl Arrival {
             },
             request_id: request_id.to_owned(),
             mount: request.mount.to_owned(),
-            traceparent: request.traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
+            trace: trace(request),
             timeout: request.timeout,
             body: request.body.clone(),
         })
@@ -109,6 +111,18 @@ fn preferred_wait(header: &str) -> Option<Duration> {
         let wait = name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').parse().ok())?;
         wait.map(Duration::from_secs)
     })
+}
+
+/// What is passed on of a trace. A state without its parent, or of another form than W3C's, is left out.
+fn trace(request: &Request<'_>) -> Option<Trace> {
+    let parent = request.traceparent.filter(|text| is_traceparent(text))?.to_owned();
+    let state = request.tracestate.filter(|text| is_tracestate(text)).map(str::to_owned);
+    Some(Trace { parent, state })
+}
+
+/// `tracestate`: visible ASCII and spaces, of the 512 characters that W3C Trace Context §3.3.1.5 asks to pass on.
+fn is_tracestate(text: &str) -> bool {
+    (1..=512).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 /// `traceparent` of W3C Trace Context: 55 characters of lower-case hex and dashes, or a longer future form.

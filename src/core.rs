@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use crate::config::{Config, PlansSource, Problem};
 use crate::error::{Code, Error};
+use crate::failures::Failures;
 use crate::flow::FlowList;
 use crate::host::{Host, Level};
+use crate::metrics::Metrics;
 use crate::policy::{self, Clock, Event, Plans, Policy, PolicyConfig, Subject};
 use crate::proxy::rules::Rules;
 use crate::run::{Handles, Memory, Owner, RootKeys, RunIds, Watches};
@@ -27,6 +29,8 @@ pub struct Core {
     pub flow_list: FlowList,
     pub policy: Policy,
     pub rules: Rules,
+    pub metrics: Arc<Metrics>,
+    pub failures: Failures,
     pub host: Arc<dyn Host>,
 }
 
@@ -81,7 +85,10 @@ impl Core {
         let mut problems = Vec::new();
         let roots = RootKeys::new(config.handle_secrets.clone());
         let roots = keep(&mut problems, roots.map_err(|error| problem("handleSecret (SIM_HANDLE_SECRET)", error)));
-        let sim = config.sim.as_ref().map(|sim| Upstream::new(sim, &config.signing_secrets)).transpose();
+        let metrics = Arc::new(Metrics::default());
+        let sim = config.sim.as_ref();
+        let sim = sim.map(|sim| Upstream::new(sim, &config.signing_secrets, Arc::clone(&metrics), Arc::clone(&host)));
+        let sim = sim.transpose();
         let upstream = keep(&mut problems, sim.map_err(|problem| vec![problem])).flatten();
         let policy = policy(&config, Arc::clone(&host), &mut problems);
         let rules = Rules::new(&config.proxy_rules)
@@ -111,6 +118,8 @@ impl Core {
             flow_list: FlowList::default(),
             policy,
             rules,
+            metrics,
+            failures: Failures::default(),
             host,
             config,
         })

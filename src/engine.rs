@@ -206,6 +206,16 @@ impl Engine {
         length
     }
 
+    /// What was counted, in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.pipeline.metrics(self.shared.under_way().len(), self.shared.questions.streams().len())
+    }
+
+    /// Whether limits are shared through Redis now; `None` where they are not meant to be.
+    pub fn redis_up(&self) -> Option<bool> {
+        self.pipeline.redis_up()
+    }
+
     /// The host's answer to a question; `None` when its function failed.
     pub fn reply(&self, question: u32, answer: Option<Value>) {
         if let Some(asker) = self.shared.questions.open().remove(&question) {
@@ -250,7 +260,7 @@ impl Shared {
     /// Hands an answer to the host, a large one in pieces.
     async fn finish(&self, call: u32, outcome: std::thread::Result<Option<Answer>>) {
         let answer = outcome.unwrap_or_else(|_| {
-            self.questions.log(Level::Warn, "panic", "a request failed inside the adapter");
+            self.questions.log(Level::Error, "panic", "a request failed inside the adapter");
             let request_id = self.under_way().get(&call).map(|call| call.request_id.clone()).unwrap_or_default();
             Some(Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &request_id))
         });
@@ -388,7 +398,7 @@ impl Host for Questions {
         Outlet::new(pipe, Box::new(tell))
     }
 
-    fn log(&self, level: Level, event: &'static str, message: &str) {
-        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned() });
+    fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value) {
+        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned(), about });
     }
 }

@@ -63,11 +63,23 @@ pub struct Error {
     pub retry_after: Option<Duration>,
     /// A run may exist all the same. Not for the wire: it only keeps what the run took from being given back.
     pub may_have_started: bool,
+    /// What was tried at Sim. Not for the wire: for the log.
+    pub trail: Option<Trail>,
+}
+
+/// The calls behind an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    pub tries: u32,
+    /// Of the last answer, if there was one.
+    pub status: Option<u16>,
+    /// All tries, and the waits between them.
+    pub took: Duration,
 }
 
 impl Error {
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: None, retry_after: None, may_have_started: false }
+        Self { code, message: message.into(), details: None, retry_after: None, may_have_started: false, trail: None }
     }
 
     pub fn details(mut self, details: Value) -> Self {

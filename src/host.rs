@@ -37,6 +37,7 @@ impl Question {
 pub enum Level {
     Info,
     Warn,
+    Error,
 }
 
 impl Level {
@@ -44,6 +45,7 @@ impl Level {
         match self {
             Level::Info => "info",
             Level::Warn => "warn",
+            Level::Error => "error",
         }
     }
 }
@@ -56,8 +58,14 @@ pub trait Host: Send + Sync {
     /// Begins an answer to `call` that comes in pieces, of which `window` bytes may be on their way. `head` has no body.
     fn open(&self, call: u32, head: Answer, window: usize) -> Outlet;
 
-    /// One log line: an event name, and what helps to understand it. Never a secret, a body or a host name.
-    fn log(&self, level: Level, event: &'static str, message: &str);
+    /// One log line: an event name, what helps to understand it, and the same as an object of fields. Never a secret,
+    /// a body or a host name.
+    fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value);
+
+    /// One log line that has no fields.
+    fn log(&self, level: Level, event: &'static str, message: &str) {
+        self.log_about(level, event, message, Value::Null);
+    }
 }
 
 /// Where the pieces of an answer go. The answer ends when this is dropped.

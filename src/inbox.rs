@@ -29,6 +29,7 @@ pub(crate) fn read(head: &str, body: Bytes) -> Option<Request<'_>> {
         idempotency_key: field()?,
         prefer: field()?,
         traceparent: field()?,
+        tracestate: field()?,
         last_event_id: field()?,
         timeout: field()?.and_then(|ms| ms.parse().ok()).map(Duration::from_millis),
         too_large: field()?.is_some(),
@@ -44,7 +45,7 @@ mod tests {
 
     #[test]
     fn absent_and_empty_are_not_the_same() {
-        let head = "=POST\n=/flows/a/run\n=/api/sim\n\n=u1\n=\n\n\n=::1\n\n=key\n\n\n\n=250\n\n=Bearer a\n=Bearer b";
+        let head = "=POST\n=/flows/a/run\n=/api/sim\n\n=u1\n=\n\n\n=::1\n\n=key\n\n\n\n\n=250\n\n=Bearer a\n=Bearer b";
         let request = read(head, Bytes::new()).unwrap();
         assert_eq!((request.method, request.url, request.mount), ("POST", "/flows/a/run", "/api/sim"));
         assert_eq!(request.asker, Asker::User { id: "u1", tenant: Some(""), role: None, plan: None });
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn who_asks_is_the_host_only_where_it_says_so() {
-        let head = |host: &str, user: &str| format!("=GET\n=/\n=\n{host}\n{user}\n\n\n\n\n\n\n\n\n\n\n=1");
+        let head = |host: &str, user: &str| format!("=GET\n=/\n=\n{host}\n{user}\n\n\n\n\n\n\n\n\n\n\n\n=1");
         assert_eq!(read(&head("", ""), Bytes::new()).unwrap().asker, Asker::Nobody);
         assert_eq!(read(&head("=1", ""), Bytes::new()).unwrap().asker, Asker::Host);
         let request = head("=1", "=u");

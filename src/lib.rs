@@ -7,11 +7,13 @@ pub mod config;
 pub mod core;
 pub mod engine;
 pub mod error;
+pub mod failures;
 pub mod flow;
 pub mod health;
 pub mod host;
 pub mod identity;
 mod inbox;
+pub mod metrics;
 pub mod operation;
 mod outbox;
 pub mod pipeline;
@@ -136,6 +138,18 @@ impl Native {
     #[napi]
     pub fn take(&self, call: u32, mut into: BufferSlice<'_>) -> u32 {
         self.engine.take(call, &mut into) as u32
+    }
+
+    /// What was counted, in Prometheus' text format 0.0.4.
+    #[napi]
+    pub fn metrics(&self) -> String {
+        self.engine.metrics()
+    }
+
+    /// Whether limits are shared through Redis now; absent where they are not meant to be.
+    #[napi(getter)]
+    pub fn redis_up(&self) -> Option<bool> {
+        self.engine.redis_up()
     }
 
     /// The host's answer to a question, as JSON; nothing when its function failed.

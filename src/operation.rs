@@ -6,12 +6,13 @@ use crate::arrival::Terms;
 use crate::core::Core;
 use crate::error::Error;
 use crate::flow::DraftRequest;
+use crate::metrics::Op;
 use crate::policy;
 use crate::proxy::{self, forward::Forward};
 use crate::route::{Page, Route};
-use crate::run::{FlowId, Owner, ResumeRequest, RunRef, RunRequest};
+use crate::run::{FlowId, Mode, Owner, ResumeRequest, RunRef, RunRequest};
 
-#[derive(Debug)]
+/// Not `Debug`: it holds what users wrote.
 pub enum Operation {
     Health,
     ListFlows(Page),
@@ -58,6 +59,26 @@ impl Operation {
             Operation::CancelRun(_) => policy::Operation::RunsCancel,
             Operation::ResumeRun(..) => policy::Operation::RunsResume,
             Operation::Forward(forward) => forward.kind,
+        }
+    }
+
+    /// What it is counted as.
+    pub fn op(&self) -> Op {
+        match self {
+            Operation::Health => Op::Health,
+            Operation::ListFlows(_) => Op::FlowsList,
+            Operation::CreateFlow(_) => Op::FlowsCreate,
+            Operation::GetFlow(_) => Op::FlowsGet,
+            Operation::RunFlow(request) => match request.mode {
+                Mode::Async => Op::FlowsRun,
+                Mode::Sync => Op::FlowsRunSync,
+                Mode::Stream => Op::FlowsRunStream,
+            },
+            Operation::RunStatus(_) => Op::RunsStatus,
+            Operation::WatchRun(..) => Op::RunsEvents,
+            Operation::CancelRun(_) => Op::RunsCancel,
+            Operation::ResumeRun(..) => Op::RunsResume,
+            Operation::Forward(_) => Op::Proxy,
         }
     }
 

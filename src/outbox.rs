@@ -38,6 +38,7 @@ pub(crate) enum Event {
         level: &'static str,
         event: &'static str,
         message: String,
+        about: Value,
     },
     Closed,
 }
@@ -171,8 +172,8 @@ fn pack(packed: &mut Packed<'_>, event: &Event) -> Result<(), usize> {
         Event::Question { id, call, question, about } => {
             record(packed, 2, [*id, *call], Head::Text(question), about.to_string().as_bytes())
         }
-        Event::Log { level, event, message } => {
-            let body = json!({ "level": level, "event": event, "message": message });
+        Event::Log { level, event, message, about } => {
+            let body = json!({ "level": level, "event": event, "message": message, "about": about });
             record(packed, 3, [0, 0], Head::Text(""), body.to_string().as_bytes())
         }
         Event::Closed => record(packed, 4, [0, 0], Head::Text(""), &[]),

@@ -13,8 +13,10 @@ use crate::answer::Answer;
 use crate::arrival::{Arrival, Request, RequestIds};
 use crate::core::{Context, Core, User};
 use crate::error::{Code, Error};
+use crate::failures::Failed;
 use crate::host::{Question, ask};
 use crate::identity::{Identities, Identity};
+use crate::metrics::{Gauges, Measured, Op};
 use crate::operation::Operation;
 use crate::police::{self, Standings};
 use crate::proxy::forward::forward;
@@ -39,6 +41,7 @@ pub enum Admission {
 /// An admitted request.
 pub struct Work {
     request_id: String,
+    measured: Measured,
     task: Task,
 }
 
@@ -85,6 +88,26 @@ impl Pipeline {
         self.core.policy.connect();
     }
 
+    /// What was counted, in Prometheus' text format, with what only the engine sees of requests and streams.
+    pub fn metrics(&self, in_flight: usize, streams: usize) -> String {
+        let core = &self.core;
+        let (pollers, watchers) = core.watches.counts();
+        core.metrics.text(&Gauges {
+            in_flight,
+            streams,
+            watchers,
+            pollers,
+            breaker: core.upstream.as_ref().map(|upstream| upstream.circuit().as_str()),
+            redis: core.policy.shared_status().map(|status| (status.up, status.fallbacks, status.outages)),
+            limit_keys: core.policy.keys_in_memory(),
+        })
+    }
+
+    /// Whether limits are shared through Redis now; `None` where they are not meant to be.
+    pub fn redis_up(&self) -> Option<bool> {
+        self.core.policy.shared_status().map(|status| status.up)
+    }
+
     /// The largest body worth reading, in bytes.
     pub fn max_body_bytes(&self) -> usize {
         self.core.config.max_body_bytes
@@ -98,14 +121,28 @@ impl Pipeline {
     /// Decides what can be decided at once. `call` is the host's number for the request.
     pub fn admit(&self, call: u32, request: Request<'_>) -> Admission {
         let request_id = self.request_ids.take(request.request_id);
-        match self.try_admit(call, request, &request_id) {
-            Ok(task) => Admission::Admitted(Box::new(Work { request_id, task })),
-            Err(refusal) => Admission::Answered(refusal.into_answer(&request_id)),
+        let mut op = Op::Unknown;
+        match self.try_admit(call, request, &request_id, &mut op) {
+            Ok(task) => {
+                let measured = self.core.metrics.request(op);
+                Admission::Admitted(Box::new(Work { request_id, measured, task }))
+            }
+            Err(refused) => {
+                self.core.metrics.refused(op, refused.error().code);
+                Admission::Answered(self.refuse(refused, op, &request_id, Duration::ZERO))
+            }
         }
     }
 
-    fn try_admit(&self, call: u32, request: Request<'_>, request_id: &str) -> Result<Task, police::Refused> {
+    fn try_admit(
+        &self,
+        call: u32,
+        request: Request<'_>,
+        request_id: &str,
+        op: &mut Op,
+    ) -> Result<Task, police::Refused> {
         let arrival = Arrival::read(call, &request, request_id, &self.core)?;
+        *op = arrival.route.op();
         police::address(&self.core, request.ip, &arrival.route)?;
         let identity = self.identities.identify(&request)?;
         self.core.upstream()?;
@@ -113,15 +150,18 @@ impl Pipeline {
             return Err(Error::new(Code::PayloadTooLarge, "the body is larger than SIM_MAX_BODY_BYTES").into());
         }
         match identity {
-            Identity::Known(user) if arrival.body.len() <= READ_AT_ONCE => self.prepare(arrival, user).map(Task::Ready),
+            Identity::Known(user) if arrival.body.len() <= READ_AT_ONCE => {
+                self.prepare(arrival, user, op).map(Task::Ready)
+            }
             identity => Ok(Task::Arrived(arrival, identity)),
         }
     }
 
     /// Reads the body and asks the limits: everything between knowing the user and waiting for anybody.
-    fn prepare(&self, arrival: Arrival, user: User) -> Result<Ready, police::Refused> {
+    fn prepare(&self, arrival: Arrival, user: User, op: &mut Op) -> Result<Ready, police::Refused> {
         let proxied = matches!(arrival.route, Route::Proxy);
         let operation = Operation::read(arrival.route, &arrival.body, &arrival.terms, &self.core, &user.owner)?;
+        *op = operation.op();
         if proxied {
             police::proxied_address(&self.core, user.ip.as_deref(), &operation)?;
         }
@@ -129,7 +169,8 @@ impl Pipeline {
         let caller = Caller {
             request_id: arrival.request_id,
             sim_user: user.sim_user(),
-            traceparent: arrival.traceparent,
+            trace: arrival.trace,
+            op: *op,
             deadline: Instant::now() + self.longest(&operation, arrival.timeout),
         };
         let context = Context { call: arrival.call, caller, user, mount: arrival.mount };
@@ -138,20 +179,37 @@ impl Pipeline {
 
     /// Does what was admitted. `None`: the answer went out in pieces.
     pub async fn carry_out(self: Arc<Self>, work: Work) -> Option<Answer> {
-        let Work { request_id, task } = work;
-        match self.try_carry_out(task).await {
-            Ok(answer) => answer,
-            Err(refused) => Some(refused.into_answer(&request_id)),
+        let Work { request_id, mut measured, task } = work;
+        match self.try_carry_out(task, &mut measured.op).await {
+            Ok(answer) => {
+                measured.answered(answer.as_ref().map_or(200, |answer| answer.status));
+                answer
+            }
+            Err(refused) => {
+                let answer_code = refused.error().code;
+                let answer = self.refuse(refused, measured.op, &request_id, measured.began.elapsed());
+                measured.failed(answer_code);
+                Some(answer)
+            }
         }
     }
 
-    async fn try_carry_out(&self, task: Task) -> Result<Option<Answer>, police::Refused> {
+    /// The one end of all that is not answered as it was asked.
+    fn refuse(&self, refused: police::Refused, op: Op, request_id: &str, took: Duration) -> Answer {
+        if let Some(limit) = refused.limit() {
+            self.core.metrics.limited(limit);
+        }
+        self.core.failures.tell(&*self.core.host, &Failed { op, request_id, took }, refused.error());
+        refused.into_answer(request_id)
+    }
+
+    async fn try_carry_out(&self, task: Task, op: &mut Op) -> Result<Option<Answer>, police::Refused> {
         let ready = match task {
             Task::Ready(ready) => ready,
             Task::Arrived(arrival, identity) => {
                 let user =
                     self.identities.resolve(identity, &*self.core.host, arrival.call, self.host_deadline()).await?;
-                self.prepare(arrival, user)?
+                self.prepare(arrival, user, op)?
             }
         };
         let Ready { context, operation, standings } = ready;

@@ -38,7 +38,6 @@ impl Standings {
 }
 
 /// An error, and where the user stood when it came.
-#[derive(Debug)]
 pub struct Refused {
     error: Error,
     standings: Option<Box<Standings>>,
@@ -53,6 +52,16 @@ impl From<Error> for Refused {
 impl Refused {
     pub fn new(error: Error, standings: Standings) -> Self {
         Self { error, standings: Some(Box::new(standings)) }
+    }
+
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The limit that was met, by its name in the RateLimit fields.
+    pub fn limit(&self) -> Option<&'static str> {
+        let limited = matches!(self.error.code, Code::RateLimited | Code::QuotaExceeded);
+        self.standings.as_ref().filter(|_| limited)?.rate.map(|standing| standing.policy)
     }
 
     pub fn into_answer(self, request_id: &str) -> Answer {

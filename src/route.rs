@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, FieldError, invalid};
+use crate::metrics::Op;
 use crate::run::FlowId;
 
 /// One route of `simRouter()`, with what its path and query say.
@@ -32,6 +33,22 @@ pub struct Page {
 const DEFAULT_LIMIT: usize = 50;
 
 impl Route {
+    /// What it is counted as, as long as its body is not read.
+    pub fn op(&self) -> Op {
+        match self {
+            Route::Health => Op::Health,
+            Route::ListFlows(_) => Op::FlowsList,
+            Route::CreateFlow => Op::FlowsCreate,
+            Route::GetFlow(_) => Op::FlowsGet,
+            Route::RunFlow(_) => Op::FlowsRun,
+            Route::RunStatus(_) => Op::RunsStatus,
+            Route::RunEvents(_) => Op::RunsEvents,
+            Route::CancelRun(_) => Op::RunsCancel,
+            Route::ResumeRun(_) => Op::RunsResume,
+            Route::Proxy => Op::Proxy,
+        }
+    }
+
     /// `url` is what follows the mount point: path, then perhaps `?query`.
     pub fn parse(method: &str, url: &str) -> Result<Self, Error> {
         // RFC 9110 §9.3.2: a HEAD is a GET of which the host leaves the body out.

@@ -23,7 +23,7 @@ pub enum ApiVersion {
 }
 
 /// Where Sim is and how to be let in. Absent when `SIM_BASE_URL` is unset.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SimConfig {
     /// Without a trailing slash in its path.
     pub base_url: Url,
@@ -40,6 +40,13 @@ pub struct SimConfig {
     /// PEM file with further certificate authorities.
     pub ca_file: Option<String>,
     pub proxy: ProxyConfig,
+}
+
+impl std::fmt::Debug for SimConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        // Where Sim is stays out of logs, and so does the way there.
+        f.debug_struct("SimConfig").field("api_version", &self.api_version).finish_non_exhaustive()
+    }
 }
 
 /// The outgoing HTTP proxy, with its exceptions.
@@ -301,15 +308,17 @@ mod tests {
     }
 
     #[test]
-    fn secrets_never_print() {
+    fn secrets_and_where_sim_is_never_print() {
         let secret = "0123456789012345678901234567890123456789";
         let config = read(json!({
-            "SIM_BASE_URL": "http://sim", "SIM_API_KEY": "key-key-key", "SIM_SIGNING_SECRET": secret,
+            "SIM_BASE_URL": "http://inner-host", "SIM_API_KEY": "key-key-key", "SIM_SIGNING_SECRET": secret,
             "HTTP_PROXY": "http://u:proxypw@proxy:3128"
         }))
         .unwrap();
         let printed = format!("{config:?}");
-        assert!(!printed.contains(secret) && !printed.contains("key-key-key") && !printed.contains("proxypw"));
+        for hidden in [secret, "key-key-key", "proxypw", "inner-host"] {
+            assert!(!printed.contains(hidden), "{printed}");
+        }
     }
 
     #[test]

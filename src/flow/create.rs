@@ -17,7 +17,6 @@ const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 2000;
 
 /// The body `{name?, description?, document?, deploy?}`.
-#[derive(Debug)]
 pub struct DraftRequest {
     pub draft: Draft,
     pub deploy: bool,
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     fn paths(body: &str) -> Vec<String> {
-        let error = DraftRequest::parse(body.as_bytes()).unwrap_err();
+        let error = DraftRequest::parse(body.as_bytes()).err().unwrap();
         let details = error.details.unwrap();
         details["fields"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap().to_owned()).collect()
     }

@@ -16,7 +16,6 @@ use crate::upstream::{Call, Large, Reply, Sized, api};
 const PIECE: usize = 128 * 1024;
 
 /// A call to forward.
-#[derive(Debug)]
 pub struct Forward {
     /// What plans call it.
     pub kind: policy::Operation,
@@ -27,7 +26,6 @@ pub struct Forward {
 }
 
 /// What of its answer is for this user.
-#[derive(Debug)]
 pub(super) enum Shape {
     /// All flows of a list that the user may run.
     Flows,
@@ -78,6 +76,7 @@ pub async fn forward(
                 Ok(None) | Err(_) => Err(NoJson),
             };
             if read.is_err() {
+                core.metrics.stream_broken();
                 outlet.fail(Answer::error(&Error::malformed(), &context.caller.request_id));
                 return Ok(None);
             }

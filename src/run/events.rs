@@ -10,8 +10,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
+use crate::failures::Failed;
 use crate::host::Outlet;
 use crate::stream;
+use crate::upstream::Caller;
 
 /// Silence after which a heartbeat goes out.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -20,6 +22,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(super) struct Events {
     outlet: Outlet,
     count: u64,
+    began: Instant,
     heartbeat: Interval,
 }
 
@@ -38,7 +41,7 @@ impl Events {
     fn over(outlet: Outlet) -> Self {
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { outlet, count: 0, heartbeat }
+        Self { outlet, count: 0, began: Instant::now(), heartbeat }
     }
 
     /// One event with the next number as its id.
@@ -73,7 +76,11 @@ impl Events {
     }
 
     /// Ends the stream with what went wrong with the stream itself. Without an id: what the client saw last stays last.
-    pub(super) fn fail(self, error: &Error, request_id: &str) {
+    pub(super) fn fail(self, core: &Core, context: &Context, error: &Error) {
+        let Caller { op, request_id, .. } = &context.caller;
+        let failed = Failed { op: *op, request_id, took: self.began.elapsed() };
+        core.metrics.stream_broken();
+        core.failures.tell(&*core.host, &failed, error);
         self.outlet.fail(Answer::error(error, request_id));
     }
 }

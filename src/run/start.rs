@@ -34,8 +34,8 @@ pub enum Mode {
     Stream,
 }
 
-/// A run to start: the body `{input?, mode?, timeoutMs?}`, the headers' terms, and the id that claims it.
-#[derive(Debug)]
+/// A run to start: the body `{input?, mode?, timeoutMs?}`, the headers' terms, and the id that claims it. Not
+/// `Debug`: it holds what users wrote.
 pub struct RunRequest {
     pub flow: FlowId,
     pub input: Box<RawValue>,

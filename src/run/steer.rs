@@ -10,7 +10,6 @@ use crate::upstream::Answered;
 use crate::upstream::api::{self, RunState, Status};
 
 /// The body `{input?, contextId?}`. Without a `contextId` the pause is looked up.
-#[derive(Debug)]
 pub struct ResumeRequest {
     input: Option<Box<RawValue>>,
     context: Option<String>,

@@ -70,7 +70,7 @@ async fn follow(core: &Arc<Core>, context: &Context, started: Started, head: Ans
 async fn finish(core: &Arc<Core>, context: &Context, run: &RunRef, mut events: Events) {
     match carry_on(core, context, run, &mut events).await {
         Ok(last) => events.send("final", &last).await,
-        Err(error) => events.fail(&error, &context.caller.request_id),
+        Err(error) => events.fail(core, context, &error),
     }
 }
 

@@ -85,6 +85,12 @@ impl Watches {
         unwatched
     }
 
+    /// How many runs are watched, and by how many.
+    pub fn counts(&self) -> (usize, usize) {
+        let pollers = self.lock();
+        (pollers.len(), pollers.values().map(watch::Sender::receiver_count).sum())
+    }
+
     fn remove(&self, watched: &Watched) {
         self.lock().remove(watched);
     }
@@ -193,7 +199,7 @@ pub async fn watch(
     };
     let mut events = Events::open(core, context, head);
     if let Err(error) = tell(&mut events, news, first, last, Status::is_final).await {
-        events.fail(&error, &context.caller.request_id);
+        events.fail(core, context, &error);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::config::Config;
 use crate::core::User;
 use crate::host::{Host, Level, Outlet, Question};
+use crate::metrics::Op;
 use crate::run::{FlowId, Generation, SimRunId};
 use crate::stream::Pipe;
 use crate::upstream::Caller;
@@ -26,7 +27,7 @@ impl Host for Silent {
         Outlet::new(Arc::new(Pipe::new(window)), Box::new(|_| {}))
     }
 
-    fn log(&self, _: Level, _: &'static str, _: &str) {}
+    fn log_about(&self, _: Level, _: &'static str, _: &str, _: Value) {}
 }
 
 /// A Sim whose one run is always running; its URL, and how often it was asked.
@@ -62,7 +63,7 @@ fn core(url: &str) -> Arc<Core> {
 fn context(user: &str) -> Context {
     let user = User { owner: Owner::new(None, Some(user)), ..User::default() };
     let deadline = Instant::now() + Duration::from_secs(10);
-    let caller = Caller { request_id: "r".into(), sim_user: user.sim_user(), traceparent: None, deadline };
+    let caller = Caller { request_id: "r".into(), sim_user: user.sim_user(), trace: None, op: Op::default(), deadline };
     Context { call: 0, caller, user, mount: String::new() }
 }
 

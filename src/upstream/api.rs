@@ -8,8 +8,7 @@ use super::{Call, Reply};
 use crate::error::{Code, Error};
 use crate::run::{FlowId, Generation, SimRunId};
 
-/// A flow to create. At least one of `name` and `document` is set.
-#[derive(Debug)]
+/// A flow to create. At least one of `name` and `document` is set. Not `Debug`: it holds what users wrote.
 pub struct Draft {
     pub name: Option<String>,
     pub description: Option<String>,
@@ -125,8 +124,7 @@ pub struct Pause {
     pub resume_at: Option<String>,
 }
 
-/// A run's state as Sim tells it. `output` and `cost` stay the bytes that came.
-#[derive(Debug)]
+/// A run's state as Sim tells it. `output` and `cost` stay the bytes that came. Not `Debug`, for their sake.
 pub struct RunState {
     pub status: Status,
     pub started_at: Option<String>,
@@ -155,7 +153,6 @@ impl RunState {
 }
 
 /// How a run is to be started.
-#[derive(Debug)]
 pub struct Start<'a> {
     pub flow: &'a FlowId,
     /// A JSON object.

@@ -61,17 +61,20 @@ impl Breaker {
         }
     }
 
-    pub(super) fn succeeded(&self) {
-        *self.lock() = State::default();
+    /// Whether this ends an outage.
+    pub(super) fn succeeded(&self) -> bool {
+        std::mem::take(&mut *self.lock()).open_until.is_some()
     }
 
-    pub(super) fn failed(&self, now: Instant) {
+    /// Whether this begins an outage: the circuit opens, and was closed.
+    pub(super) fn failed(&self, now: Instant) -> bool {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
-        if state.trial.is_some() || state.failures >= THRESHOLD {
-            state.open_until = Some(now + self.open);
-            state.trial = None;
+        if state.trial.is_none() && state.failures < THRESHOLD {
+            return false;
         }
+        state.trial = None;
+        state.open_until.replace(now + self.open).is_none()
     }
 
     /// A call that showed neither: if it was the one that tried, another may.
@@ -104,13 +107,12 @@ mod tests {
         let breaker = Breaker::new(OPEN);
         let start = Instant::now();
         for _ in 0..THRESHOLD - 1 {
-            breaker.failed(start);
+            assert!(!breaker.failed(start));
         }
-        breaker.succeeded();
+        assert!(!breaker.succeeded());
         assert!(breaker.admit(start).is_ok(), "a success starts the count again");
-        for _ in 0..THRESHOLD {
-            breaker.failed(start);
-        }
+        let news: Vec<bool> = (0..=THRESHOLD).map(|_| breaker.failed(start)).collect();
+        assert_eq!(news, [false, false, false, false, true, false], "opening is news once");
         assert_eq!(breaker.admit(start), Err(OPEN));
         assert_eq!(breaker.circuit(start), Circuit::Open);
         let later = start + OPEN;
@@ -119,10 +121,10 @@ mod tests {
         assert!(breaker.admit(later).is_err(), "only one call tries");
         breaker.undecided();
         assert!(breaker.admit(later).is_ok(), "another tries when the first brought no proof");
-        breaker.failed(later);
+        assert!(!breaker.failed(later), "staying open is no news");
         assert_eq!(breaker.circuit(later), Circuit::Open);
         assert!(breaker.admit(later + OPEN).is_ok());
-        breaker.succeeded();
+        assert!(breaker.succeeded(), "closing is news");
         assert_eq!(breaker.circuit(later + OPEN), Circuit::Closed);
     }
 

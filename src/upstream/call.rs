@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::metrics::Op;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -36,8 +37,8 @@ pub enum Repeat {
     IfUnsent,
 }
 
-/// A request to Sim. `path` is canonical and begins with `/api/`.
-#[derive(Clone, Debug)]
+/// A request to Sim. `path` is canonical and begins with `/api/`. Not `Debug`: it holds what users wrote.
+#[derive(Clone)]
 pub struct Call {
     pub method: Method,
     pub path: String,
@@ -81,6 +82,13 @@ impl Call {
     }
 }
 
+/// W3C Trace Context, as it came.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub parent: String,
+    pub state: Option<String>,
+}
+
 /// On whose behalf a call is made, and until when.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -88,8 +96,9 @@ pub struct Caller {
     pub request_id: String,
     /// The value of `x-sim-user`.
     pub sim_user: String,
-    /// W3C Trace Context, as it came.
-    pub traceparent: Option<String>,
+    pub trace: Option<Trace>,
+    /// What it is counted as.
+    pub op: Op,
     /// When the caller's answer is due, whatever happens.
     pub deadline: Instant,
 }

@@ -15,6 +15,7 @@ pub mod urls;
 mod v1;
 mod v2;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
@@ -24,11 +25,13 @@ use url::Url;
 
 pub use api::Api;
 pub use breaker::Circuit;
-pub use call::{Call, Caller, Method, Repeat, Reply};
+pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
 pub use refusal::{Failure, Meaning};
 
 use crate::config::{Problem, SimConfig};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Trail};
+use crate::host::{Host, Level};
+use crate::metrics::Metrics;
 use crate::run::keys::Secret;
 
 /// The longest that Sim may ask callers to stay away: a wrong number must not silence a host for hours.
@@ -49,6 +52,8 @@ pub struct Upstream {
     budget: retry::Budget,
     detection: detect::Detection,
     signing: Option<sign::Signing>,
+    metrics: Arc<Metrics>,
+    host: Arc<dyn Host>,
 }
 
 /// One try's answer, of whatever status.
@@ -83,7 +88,12 @@ struct Lost {
 
 impl Upstream {
     /// `Err` names the part of the configuration that cannot be used.
-    pub fn new(config: &SimConfig, signing_secrets: &[Secret]) -> Result<Self, Problem> {
+    pub fn new(
+        config: &SimConfig,
+        signing_secrets: &[Secret],
+        metrics: Arc<Metrics>,
+        host: Arc<dyn Host>,
+    ) -> Result<Self, Problem> {
         let mut key = HeaderValue::from_bytes(config.api_key.bytes()).map_err(|_| Problem {
             name: "apiKey (SIM_API_KEY)".to_owned(),
             message: "cannot be sent as a header".to_owned(),
@@ -107,6 +117,8 @@ impl Upstream {
             budget: retry::Budget::default(),
             detection: detect::Detection::new(config.api_version),
             signing: sign::Signing::new(signing_secrets)?,
+            metrics,
+            host,
         })
     }
 
@@ -166,6 +178,22 @@ impl Upstream {
         most: Most,
         is_of_use: fn(&Raw) -> bool,
     ) -> Result<Raw, Failure> {
+        let began = Instant::now();
+        let mut outcome = self.insist(caller, call, most, is_of_use).await;
+        if let Err(failure) = &mut outcome {
+            let Failure { tries, status, .. } = *failure;
+            failure.error.trail = Some(Trail { tries, status, took: began.elapsed() });
+        }
+        outcome
+    }
+
+    async fn insist(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        most: Most,
+        is_of_use: fn(&Raw) -> bool,
+    ) -> Result<Raw, Failure> {
         let deadline = caller.deadline.min(Instant::now() + self.timeout);
         self.budget.earn();
         let mut tries = 1;
@@ -174,8 +202,10 @@ impl Upstream {
             let mut failure = match self.attempt(caller, call, most, deadline).await {
                 Ok(raw) if (200..300).contains(&raw.status) && is_of_use(&raw) => return Ok(raw),
                 // What says 2xx but is of another type was not Sim's doing; whether Sim acted nobody knows.
-                Ok(raw) if (200..300).contains(&raw.status) => Failure::unclear(Error::malformed()),
-                Ok(raw) => refusal::read(raw.status, raw.json, &raw.body, raw.retry_after),
+                Ok(raw) if (200..300).contains(&raw.status) => {
+                    Failure::unclear(Error::malformed()).answered(raw.status)
+                }
+                Ok(raw) => refusal::read(raw.status, raw.json, &raw.body, raw.retry_after).answered(raw.status),
                 Err(failure) => failure,
             };
             failure.tries = tries;
@@ -204,6 +234,7 @@ impl Upstream {
                 return Err(failure);
             }
             tokio::time::sleep_until(wake).await;
+            self.metrics.retried(caller.op);
             earlier = Some(failure);
         }
     }
@@ -215,6 +246,7 @@ impl Upstream {
             return Err(Failure::unsent(error.retry_after(Some(after))));
         }
         let began = Instant::now();
+        let measured = self.metrics.upstream(caller.op, &call.path);
         let outcome = match timeout_at(deadline, self.exchange(caller, call, most)).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -225,21 +257,32 @@ impl Upstream {
         };
         match outcome {
             Ok(raw) => {
+                measured.answered(raw.status);
                 if matches!(raw.status, 502..=504) && raw.retry_after.is_none() && !raw.json {
-                    self.breaker.failed(StdInstant::now());
-                } else {
-                    self.breaker.succeeded();
+                    self.failed();
+                } else if self.breaker.succeeded() {
+                    self.host.log(Level::Info, "circuit_closed", "Sim answers again");
                 }
                 Ok(raw)
             }
             Err(lost) => {
+                measured.lost(lost.failure.error.code);
                 if lost.counts {
-                    self.breaker.failed(StdInstant::now());
+                    self.failed();
                 } else {
                     self.breaker.undecided();
                 }
                 Err(lost.failure)
             }
+        }
+    }
+
+    /// Counts a failure against Sim, and says so when it is the one that opens the circuit.
+    fn failed(&self) {
+        if self.breaker.failed(StdInstant::now()) {
+            self.metrics.breaker_opened();
+            let message = "Sim has failed several times in a row: calls to it are paused, and tried again one by one";
+            self.host.log(Level::Error, "circuit_open", message);
         }
     }
 
@@ -294,8 +337,11 @@ impl Upstream {
         };
         set("x-request-id", &caller.request_id)?;
         set("x-sim-user", &caller.sim_user)?;
-        if let Some(traceparent) = &caller.traceparent {
-            set("traceparent", traceparent)?;
+        if let Some(trace) = &caller.trace {
+            set("traceparent", &trace.parent)?;
+            if let Some(state) = &trace.state {
+                set("tracestate", state)?;
+            }
         }
         for (name, value) in &call.headers {
             set(name, value)?;

@@ -27,6 +27,8 @@ pub struct Failure {
     pub unclear: bool,
     /// How often it was tried.
     pub tries: u32,
+    /// Of Sim's answer, if there was one.
+    pub status: Option<u16>,
 }
 
 impl From<Failure> for Error {
@@ -38,12 +40,17 @@ impl From<Failure> for Error {
 impl Failure {
     /// A failure before any byte of the call was sent.
     pub fn unsent(error: Error) -> Self {
-        Self { error, meaning: Meaning::Plain, unclear: false, tries: 1 }
+        Self { error, meaning: Meaning::Plain, unclear: false, tries: 1, status: None }
     }
 
     /// A failure after which nobody knows whether Sim acted.
     pub fn unclear(error: Error) -> Self {
-        Self { error, meaning: Meaning::Plain, unclear: true, tries: 1 }
+        Self { error, meaning: Meaning::Plain, unclear: true, tries: 1, status: None }
+    }
+
+    pub(super) fn answered(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
     }
 }
 
@@ -120,7 +127,7 @@ pub(super) fn read(status: u16, json: bool, body: &[u8], retry_after: Option<Dur
         _ => (Error::new(Code::UpstreamError, "Sim answered with an error"), Meaning::Plain),
     };
     let unclear = status >= 500 || status == 408 || meaning == Meaning::MaybeStarted;
-    Failure { error, meaning, unclear, tries: 1 }
+    Failure { error, meaning, unclear, tries: 1, status: None }
 }
 
 fn busy(retry_after: Option<Duration>) -> Error {
