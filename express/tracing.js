@@ -14,8 +14,8 @@ const ROUTES = new Set([
   '/health',
   '/flows',
   '/flows/create',
-  '/flows/:id',
-  '/flows/:id/run',
+  '/flows/:flowId',
+  '/flows/:flowId/run',
   '/runs/:runId/status',
   '/runs/:runId/events',
   '/runs/:runId/cancel',
@@ -42,7 +42,7 @@ function routeOf(url) {
   const path = url
     .split('?', 1)[0]
     .replace(/(.)\/$/, '$1')
-    .replace(/^\/flows\/(?!create$)[^/]+/, '/flows/:id')
+    .replace(/^\/flows\/(?!create$)[^/]+/, '/flows/:flowId')
     .replace(/^\/runs\/[^/]+/, '/runs/:runId');
   return ROUTES.has(path) ? path : undefined;
 }
