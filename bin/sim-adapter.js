@@ -1,27 +1,57 @@
 #!/usr/bin/env node
 'use strict';
 
-// The command line: one subcommand, `guard`. Reads arguments and signals; the work is in guard/.
+// The command line: `guard` and `doctor`. Reads arguments and signals; the work is in the folders of those names.
 
-const { USAGE, UsageError, guardOptions } = require('../guard/options.js');
+const doctor = require('../doctor/options.js');
+const guard = require('../guard/options.js');
+const { UsageError } = require('./usage.js');
 
-async function main([command, ...args]) {
-  if (command === undefined || command === '--help' || command === '-h' || args.includes('--help')) {
-    process.stdout.write(USAGE);
-    return;
-  }
-  if (command !== 'guard') throw new UsageError(`unknown command: ${command}`);
-  const options = guardOptions(args, process.env);
-  // Loaded late, so that usage can be shown on a machine without the addon.
+// What does the work is loaded late, so that usage can be shown on a machine without the addon.
+const COMMANDS = {
+  guard: { usage: guard.USAGE, run: runGuard },
+  doctor: { usage: doctor.USAGE, run: runDoctor },
+};
+
+async function runGuard(args) {
+  const options = guard.guardOptions(args, process.env);
   const { startGuard } = require('../guard/server.js');
-  const guard = await startGuard(options);
-  const stop = () => guard.close();
+  const running = await startGuard(options);
+  const stop = () => running.close();
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
 }
 
-main(process.argv.slice(2)).catch((error) => {
-  process.stderr.write(`sim-adapter: ${error.message}\n`);
-  if (error instanceof UsageError) process.stderr.write(`\n${USAGE}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});
+async function runDoctor(args) {
+  const { json, envFile } = doctor.doctorOptions(args);
+  if (envFile !== undefined) doctor.loadEnvFile(envFile);
+  const isFine = await require('../doctor/doctor.js').doctor({ json }, process.env, (text) =>
+    process.stdout.write(text),
+  );
+  if (!isFine) process.exitCode = 1;
+}
+
+/** The usage of one command, or of all. */
+const usage = (command) =>
+  command?.usage ??
+  Object.values(COMMANDS)
+    .map((each) => each.usage)
+    .join('\n');
+
+async function main([name, ...args]) {
+  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : undefined;
+  if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
+    process.stdout.write(usage(command));
+    return;
+  }
+  try {
+    if (command === undefined) throw new UsageError(`unknown command: ${name}`);
+    await command.run(args);
+  } catch (error) {
+    process.stderr.write(`sim-adapter: ${error.message}\n`);
+    if (error instanceof UsageError) process.stderr.write(`\n${usage(command)}`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
+}
+
+main(process.argv.slice(2));

@@ -4,6 +4,8 @@
 
 const { parseArgs } = require('node:util');
 
+const { UsageError } = require('../bin/usage.js');
+
 const USAGE = `Usage: sim-adapter guard --upstream URL [options]
 
 Stands in front of Sim with two listeners: api (signed requests only) and editor (browsers, no API keys).
@@ -17,8 +19,6 @@ SIM_SIGNING_SECRET holds the secrets, newest first, separated by commas; 32 byte
   --max-age-seconds N           oldest signature that is accepted (default: 60)
   --upstream-timeout-seconds N  longest silence of Sim (default: 300)
 `;
-
-class UsageError extends Error {}
 
 const OPTIONS = {
   upstream: { type: 'string' },
@@ -71,4 +71,4 @@ function secretsOf(text = '') {
   return secrets;
 }
 
-module.exports = { USAGE, UsageError, guardOptions };
+module.exports = { USAGE, guardOptions };

@@ -27,8 +27,10 @@ it('requests are counted by operation, class of status and error code', async ()
   expect(requests({ operation: 'unknown', status: '4xx', code: 'not_found' })).toBe(1);
   expect(requests({ operation: 'flows_run_sync', status: '2xx', code: 'none' })).toBe(1);
   expect(requests({ operation: 'flows_create', status: '5xx', code: 'upstream_error' })).toBe(1);
-  // Of what never happened only successes are there, as zero, so that the first one is an increase.
+  // What alerts look at is there as zero, so that the first one is an increase.
   expect(requests({ operation: 'runs_cancel', status: '2xx', code: 'none' })).toBe(0);
+  expect(requests({ operation: 'runs_cancel', status: '5xx', code: 'upstream_auth' })).toBe(0);
+  expect(requests({ operation: 'runs_cancel', status: '4xx', code: 'forbidden' })).toBeUndefined();
   // What was refused at once waited for nothing.
   expect(histogram(text, 'sim_adapter_request_duration_seconds', 'flows_get').count).toBe(3);
   expect(histogram(text, 'sim_adapter_request_duration_seconds', 'flows_list')).toBeUndefined();

@@ -1,11 +1,12 @@
 //! The counters as Prometheus reads them: text exposition format 0.0.4. Names follow
-//! https://prometheus.io/docs/practices/naming/. Series that never counted anything are left out, but for successes.
+//! https://prometheus.io/docs/practices/naming/. What alerts look at is there from the
+//! start, as zero: from nothing to one is no increase. Other series come with their first count.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 use super::histogram::{BOUNDS, Histogram};
-use super::{ANSWERED, Counter, GENERATIONS, LIMITS, Metrics, Op, TRIES, outcome_labels};
+use super::{Counter, GENERATIONS, LIMITS, Metrics, Op, TRIES, outcome_labels};
 
 /// What is not counted but read at the moment of asking.
 pub struct Gauges {
@@ -61,8 +62,8 @@ impl Metrics {
         for (op, outcomes) in Op::ALL.iter().zip(&self.requests) {
             for (outcome, counter) in outcomes.iter().enumerate() {
                 let count = get(counter);
-                if count > 0 || (outcome == ANSWERED && *op != Op::Unknown) {
-                    let (status, code) = outcome_labels(outcome);
+                let (status, code) = outcome_labels(outcome);
+                if count > 0 || (matches!(status, "2xx" | "5xx") && *op != Op::Unknown) {
                     let labels = format!("operation=\"{}\",status=\"{status}\",code=\"{code}\"", op.as_str());
                     page.sample("requests_total", &labels, count);
                 }
