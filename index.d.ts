@@ -267,9 +267,11 @@ export interface LogFields {
 
 /** Takes the lines of the adapter's log. winston, pino and `console` fit as they are. */
 export interface Logger {
+  /** An outage has ended. */
   info?(message: string, fields: LogFields): void;
+  /** Something works, with less than was configured. */
   warn?(message: string, fields: LogFields): void;
-  /** Without it, errors go to `warn`. */
+  /** A request failed, or Sim is away. Without it, these go to `warn`. */
   error?(message: string, fields: LogFields): void;
 }
 
@@ -369,11 +371,13 @@ export class SimAdapter {
   createFlow(draft: FlowDraft, options?: CallOptions): Promise<{ flow: CreatedFlow }>;
   /** The deployed flows of the workspace that the user may run; read from Sim at most every 30 s. */
   listFlows(options?: ListOptions): Promise<{ flows: Flow[]; nextCursor: string | null }>;
+  /** One flow, with the inputs of its start block. */
   getFlow(flowId: string, options?: CallOptions): Promise<{ flow: FlowDetail }>;
   /** Starts a run: one, however often the network makes it be asked for. */
   runFlow(flowId: string, options: RunOptions & { mode: 'sync' }): Promise<{ run: Run | RunReceipt }>;
   runFlow(flowId: string, options?: RunOptions & { mode?: 'async' }): Promise<{ run: RunReceipt }>;
   runFlow(flowId: string, options?: RunOptions): Promise<{ run: Run | RunReceipt }>;
+  /** A run as Sim tells it now. */
   runStatus(runId: string, options?: CallOptions): Promise<{ run: Run }>;
   /** Stops a run. One that has ended already: `conflict`, reason `already_finished`. */
   cancelRun(runId: string, options?: CallOptions): Promise<{ run: Run }>;
@@ -470,10 +474,14 @@ export function proxy(request: ProxyRequest, options?: CallOptions): Promise<unk
 
 /** Where the nonces of accepted requests are kept. `claim` resolves to true the first time, to false for a replay. */
 export interface ReplayStore {
-  /** @param until seconds since 1970: forget the key after that. */
+  /**
+   * Remembers the key, and tells whether it was new.
+   * @param until seconds since 1970: forget the key after that.
+   */
   claim(key: string, until: number): boolean | Promise<boolean>;
 }
 
+/** How signatures are checked. */
 export interface SignatureOptions {
   /** Newest first, each of 32 bytes or more; all verify. Text is split at commas. */
   secrets: string | string[];

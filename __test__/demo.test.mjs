@@ -58,10 +58,16 @@ test('--once uses the configured Sim and exits 1 when a step fails', async () =>
   ]);
 });
 
-test('each printed shell line works as it is', { timeout: 60_000 }, async () => {
+test.each([
+  ['the emulator', undefined],
+  ['a Sim that has v1 only', ['v1']],
+])('each printed shell line works as it is, with %s', { timeout: 60_000 }, async (_name, apiVersions) => {
+  const sim = apiVersions && (await startEmulator({ apiVersions }));
+  if (sim) closers.push(() => sim.close());
+  const settings = sim && { SIM_BASE_URL: sim.url, SIM_API_KEY: sim.apiKey, SIM_WORKSPACE_ID: sim.workspaceId };
   const child = spawn(process.execPath, ['demo/main.mjs', '--port', '0'], {
     cwd: root,
-    env: bare,
+    env: { ...bare, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   closers.push(async () => {
@@ -83,4 +89,5 @@ test('each printed shell line works as it is', { timeout: 60_000 }, async () => 
   });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('"message":"hello"');
+  expect(stdout).toContain('event: status');
 });

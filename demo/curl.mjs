@@ -1,6 +1,7 @@
 // The shell lines that the demo prints, one for each route. Each can be pasted after those before it.
 
 const json = "-H 'content-type: application/json'";
+const LISTS = '({ v2: "/api/v2/workflows", v1: "/api/v1/workflows", flows: "/api/flows" })';
 const field = (path) => `node -p 'JSON.parse(fs.readFileSync(0)).${path}'`;
 
 /** @param {string} url the host's, without a path */
@@ -24,6 +25,8 @@ export function curlLines(url) {
     `curl -s ${sim}/flows/$FLOW/run ${auth} ${json} -d '{"input":{"message":"hello"},"mode":"sync"}'`,
     `RUN=${run('$FLOW', '{"input":{"message":"hello"}}')}`,
     `curl -s ${sim}/runs/$RUN/status ${auth}`,
+    '# the same as events, until the run has ended',
+    `curl -sN ${sim}/runs/$RUN/events ${auth}`,
     '# stop a run that takes its time',
     `FLOW=${create('wait')}`,
     `RUN=${run('$FLOW', '{}')}`,
@@ -33,7 +36,8 @@ export function curlLines(url) {
     `RUN=${run('$FLOW', '{}')}`,
     `until curl -s ${sim}/runs/$RUN/status ${auth} | grep '"paused",'; do sleep 1; done`,
     `curl -s ${sim}/runs/$RUN/resume ${auth} ${json} -d '{"input":{"approved":true}}'`,
-    "# a call from the proxy's allow-list",
-    `curl -s ${sim}/proxy ${auth} ${json} -d '{"method":"GET","path":"/api/v2/workflows"}'`,
+    "# a call from the proxy's allow-list, by the API that this Sim has",
+    `LIST=$(curl -s ${sim}/health ${auth} | node -p '${LISTS}[JSON.parse(fs.readFileSync(0)).sim.apiVersion]')`,
+    `curl -s ${sim}/proxy ${auth} ${json} -d '{"method":"GET","path":"'$LIST'"}'`,
   ].join('\n');
 }

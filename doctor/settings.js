@@ -18,10 +18,9 @@ const list = (text = '') =>
 function settings(patient) {
   const { env } = patient;
   patient.events = [];
-  const keep = (_message, { event }) => patient.events.push(event);
   const note = (message, { event }) => patient.events.push({ event, message });
   try {
-    patient.adapter = new SimAdapter({ logger: { info: keep, warn: note, error: keep } });
+    patient.adapter = new SimAdapter({ logger: { info: note, warn: note } });
   } catch (error) {
     const problems = error.details?.problems;
     if (problems === undefined) throw error;

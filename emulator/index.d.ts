@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 /** `v2` and `v1` are Sim's own APIs; `flows` is that of older forks of the integration. */
 export type ApiVersion = 'v2' | 'v1' | 'flows';
 
+/** How far a run is. */
 export type RunStatus = 'queued' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
 
 /** A workflow document in Sim's export format (or a bare state, `{data}` around either, or JSON text of these). */
@@ -24,6 +25,7 @@ export interface FlowSeed {
   deployed?: boolean;
 }
 
+/** A piece of a document that can be found. */
 export interface KnowledgeChunk {
   content: string;
   documentId?: string;
@@ -102,8 +104,10 @@ export interface SilentFault extends FaultRule {
   ms?: number;
 }
 
+/** Something that goes wrong with the requests that its rule meets. */
 export type Fault = AnswerFault | BrokenFault | SilentFault;
 
+/** A request as it arrived. */
 export interface RecordedRequest {
   method: string;
   /** Path and query, as sent. */
@@ -118,6 +122,7 @@ export interface RecordedRequest {
   connection: number;
 }
 
+/** A run, as far as it is. */
 export interface RunRecord {
   id: string;
   flowId: string;
@@ -125,6 +130,7 @@ export interface RunRecord {
   input: unknown;
 }
 
+/** A workflow that the emulator holds. */
 export interface FlowRecord {
   id: string;
   name: string;
@@ -140,6 +146,7 @@ export interface AbortRecord {
   run: RunRecord | null;
 }
 
+/** What it tells by `on`, `once` and `waitFor`, by name. */
 export interface EmulatorEvents {
   /** A request has been read. */
   request: RecordedRequest;
@@ -153,6 +160,7 @@ export interface EmulatorEvents {
   abort: AbortRecord;
 }
 
+/** How it begins, and how it behaves. */
 export interface EmulatorOptions {
   /** Default 0: any free port. */
   port?: number;
@@ -179,6 +187,7 @@ export interface EmulatorOptions {
   tls?: { key: string | Buffer; cert: string | Buffer };
 }
 
+/** A running emulator. */
 export interface Emulator extends EventEmitter<{ [Event in keyof EmulatorEvents]: [EmulatorEvents[Event]] }> {
   /** For example `http://127.0.0.1:40321`. */
   readonly url: string;
@@ -195,6 +204,7 @@ export interface Emulator extends EventEmitter<{ [Event in keyof EmulatorEvents]
   addFlow(seed: FlowSeed): FlowRecord;
   /** Adds a fault; the answer removes it. */
   addFault(fault: Fault): () => void;
+  /** Removes every fault. */
   clearFaults(): void;
   /** Back to the seeds and faults that it was started with. */
   reset(): void;
@@ -210,6 +220,7 @@ export interface Emulator extends EventEmitter<{ [Event in keyof EmulatorEvents]
   close(): Promise<void>;
 }
 
+/** Starts one; it listens when this resolves. */
 export function startEmulator(options?: EmulatorOptions): Promise<Emulator>;
 
 /** Ready-made workflow documents, one for each way that a run can go. */

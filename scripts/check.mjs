@@ -34,6 +34,8 @@ const CHECKS = {
   publint: () => tool('publint', 'run', '--strict'),
   attw: () => tool('attw', '--pack', '.'),
   knip: () => tool('knip'),
+  // The reference from the types; whatever is public and has no words, and every dead link, fails it.
+  reference: () => tool('typedoc'),
   'cargo-deny': cargoDeny,
   'generated files': generatedFiles,
   'lock file': checkLock,

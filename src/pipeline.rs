@@ -199,7 +199,10 @@ impl Pipeline {
         if let Some(limit) = refused.limit() {
             self.core.metrics.limited(limit);
         }
-        self.core.failures.tell(&*self.core.host, &Failed { op, request_id, took }, refused.error());
+        // That there is no Sim at all was said at the start.
+        if self.core.upstream.is_some() {
+            self.core.failures.tell(&*self.core.host, &Failed { op, request_id, took }, refused.error());
+        }
         refused.into_answer(request_id)
     }
 

@@ -1,7 +1,7 @@
 // docs/errors.md has one section for each code that the sources know, with its status; so do the types and the list below
 // of causes that provoke each.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
@@ -33,12 +33,17 @@ it('each code is provoked by a test', () => {
 });
 
 it('each reason of a conflict that the sources give is explained', () => {
-  const files = ['engine', 'run/start', 'run/steer', 'upstream/refusal', 'upstream/v2'].map((name) => `src/${name}.rs`);
-  const sources = files.map(read).join('\n');
-  const given = [...sources.matchAll(/conflict\("(\w+)"/g), ...sources.matchAll(/=> "(\w+)",$/gm)].map(
-    ([, word]) => word,
+  const files = readdirSync(new URL('../../src', import.meta.url), { recursive: true }).filter((name) =>
+    name.endsWith('.rs'),
   );
-  const reasons = new Set([...given.filter((word) => !Object.hasOwn(codes, word)), 'state']);
+  // A test may give any reason.
+  const sources = files.map((name) => read(`src/${name}`).split('#[cfg(test)]')[0]);
+  const given = sources.flatMap((text) => [...text.matchAll(/\bconflict\(\s*"(\w+)"/g)].map(([, word]) => word));
+  // The one place that chooses among several.
+  const [chooser] = sources.map((text) => /fn conflict_reason[\s\S]+?\n}/.exec(text)?.[0]).filter(Boolean);
+  const chosen = [...chooser.matchAll(/(?:=>|\{\n) *"(\w+)"/g)].map(([, word]) => word);
+  const reasons = new Set([...given, ...chosen]);
+  expect(reasons.size).toBeGreaterThan(5);
   const [, table] = read('docs/errors.md').match(/\| reason \|([\s\S]+?)\n\n/);
   for (const reason of reasons) expect(table).toContain(`\`${reason}\``);
 });

@@ -169,7 +169,7 @@ const RULES_SCHEMA = {
 };
 
 it('the alert rules are rules, each asks for what there is, and its section of the runbook is there', () => {
-  const rules = parseYaml(file(RULES_FILE));
+  const [rules] = parseYaml(file(RULES_FILE));
   const validate = new Ajv().compile(RULES_SCHEMA);
   validate(rules);
   expect(validate.errors).toBeNull();

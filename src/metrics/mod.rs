@@ -194,7 +194,7 @@ impl Drop for Measured {
 /// A try under way. A caller that goes away drops it.
 pub struct MeasuredTry<'a> {
     metrics: &'a Metrics,
-    began: Instant,
+    pub began: Instant,
     op: Op,
     generation: usize,
     end: usize,

@@ -179,7 +179,8 @@ impl Upstream {
         is_of_use: fn(&Raw) -> bool,
     ) -> Result<Raw, Failure> {
         let began = Instant::now();
-        let mut outcome = self.insist(caller, call, most, is_of_use).await;
+        let deadline = caller.deadline.min(began + self.timeout);
+        let mut outcome = self.insist(caller, call, most, is_of_use, deadline).await;
         if let Err(failure) = &mut outcome {
             let Failure { tries, status, .. } = *failure;
             failure.error.trail = Some(Trail { tries, status, took: began.elapsed() });
@@ -193,8 +194,8 @@ impl Upstream {
         call: &Call,
         most: Most,
         is_of_use: fn(&Raw) -> bool,
+        deadline: Instant,
     ) -> Result<Raw, Failure> {
-        let deadline = caller.deadline.min(Instant::now() + self.timeout);
         self.budget.earn();
         let mut tries = 1;
         let mut earlier: Option<Failure> = None;
@@ -245,13 +246,12 @@ impl Upstream {
             let error = Error::new(Code::CircuitOpen, "Sim has not answered for a while; calls to it are paused");
             return Err(Failure::unsent(error.retry_after(Some(after))));
         }
-        let began = Instant::now();
         let measured = self.metrics.upstream(caller.op, &call.path);
         let outcome = match timeout_at(deadline, self.exchange(caller, call, most)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 // A caller in a hurry does not make Sim slow: its time-outs must not close the way for the others.
-                let counts = began.elapsed() >= PATIENCE.min(self.timeout / 2);
+                let counts = measured.began.elapsed() >= PATIENCE.min(self.timeout / 2);
                 Err(Lost { failure: Failure::unclear(timed_out()), counts })
             }
         };
