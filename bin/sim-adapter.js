@@ -3,18 +3,18 @@
 
 // The command line: `guard` and `doctor`. Reads arguments and signals; the work is in the folders of those names.
 
-const doctor = require('../doctor/options.js');
-const guard = require('../guard/options.js');
+const { DOCTOR_USAGE, doctorOptions, loadEnvFile } = require('../doctor/options.js');
+const { GUARD_USAGE, guardOptions } = require('../guard/options.js');
 const { UsageError } = require('./usage.js');
 
 // What does the work is loaded late, so that usage can be shown on a machine without the addon.
 const COMMANDS = {
-  guard: { usage: guard.USAGE, run: runGuard },
-  doctor: { usage: doctor.USAGE, run: runDoctor },
+  guard: { usage: GUARD_USAGE, run: runGuard },
+  doctor: { usage: DOCTOR_USAGE, run: runDoctor },
 };
 
 async function runGuard(args) {
-  const options = guard.guardOptions(args, process.env);
+  const options = guardOptions(args, process.env);
   const { startGuard } = require('../guard/server.js');
   const running = await startGuard(options);
   const stop = () => running.close();
@@ -23,11 +23,10 @@ async function runGuard(args) {
 }
 
 async function runDoctor(args) {
-  const { json, envFile } = doctor.doctorOptions(args);
-  if (envFile !== undefined) doctor.loadEnvFile(envFile);
-  const isFine = await require('../doctor/doctor.js').doctor({ json }, process.env, (text) =>
-    process.stdout.write(text),
-  );
+  const { json, envFile } = doctorOptions(args);
+  if (envFile !== undefined) loadEnvFile(envFile);
+  const { doctor } = require('../doctor/doctor.js');
+  const isFine = await doctor({ json }, process.env, (text) => process.stdout.write(text));
   if (!isFine) process.exitCode = 1;
 }
 

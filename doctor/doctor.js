@@ -3,24 +3,24 @@
 // The checks in their order. One that cannot be made because of an earlier one is skipped. It must not know what any of
 // them looks at.
 
-const network = require('./network.js');
 const { fail, skip } = require('./findings.js');
-const { adapter, proxied, redis, secrets, settings } = require('./settings.js');
-const sim = require('./sim.js');
-const trust = require('./trust.js');
+const { checkAnswer, checkCertificate, checkName, checkPort } = require('./network.js');
+const { checkAdapter, checkRedis, checkSecrets, checkSettings, proxied } = require('./settings.js');
+const { checkDeploy, checkGeneration, checkKey, checkWorkspace } = require('./sim.js');
+const { checkClock, checkGuard } = require('./trust.js');
 
 /** Checks of Sim itself, each with what must be good before it. */
 const CHECKS = [
-  ['name', [], network.name],
-  ['port', ['name'], network.port],
-  ['tls', ['port'], network.certificate],
-  ['answer', ['tls'], network.answers],
-  ['guard', ['answer'], trust.guard],
-  ['clock', ['answer'], trust.clock],
-  ['key', ['guard'], sim.key],
-  ['generation', ['key'], sim.generation],
-  ['workspace', ['generation'], sim.workspace],
-  ['deploy', ['workspace'], sim.deploy],
+  ['name', [], checkName],
+  ['port', ['name'], checkPort],
+  ['tls', ['port'], checkCertificate],
+  ['answer', ['tls'], checkAnswer],
+  ['guard', ['answer'], checkGuard],
+  ['clock', ['answer'], checkClock],
+  ['key', ['guard'], checkKey],
+  ['generation', ['key'], checkGeneration],
+  ['workspace', ['generation'], checkWorkspace],
+  ['deploy', ['workspace'], checkDeploy],
 ];
 
 /** @returns {Promise<{ name: string, status: 'ok' | 'warn' | 'fail' | 'skip', message: string, fix?: string }[]>} */
@@ -36,9 +36,9 @@ async function examine(env) {
       .catch(unforeseen);
     found.push({ name, ...finding });
   };
-  await note('settings', settings, patient);
+  await note('settings', checkSettings, patient);
   if (patient.sim === undefined) return found;
-  await note('secrets', secrets, patient);
+  await note('secrets', checkSecrets, patient);
   const proxy = proxied(patient);
   for (const [name, needs, check] of CHECKS) {
     const bad = needs.filter((need) => !isGood(found, need));
@@ -46,8 +46,8 @@ async function examine(env) {
     else if (bad.length > 0) found.push({ name, ...skip(`not before ${bad.join(' and ')} is mended`) });
     else await note(name, check, patient.sim);
   }
-  await note('redis', redis, patient);
-  await note('adapter', adapter, patient);
+  await note('redis', checkRedis, patient);
+  await note('adapter', checkAdapter, patient);
   await patient.adapter.close({ drainMs: 0 });
   return found;
 }

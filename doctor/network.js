@@ -13,7 +13,7 @@ const { fail, ok, skip } = require('./findings.js');
 const hostOf = ({ base }) => base.hostname.replace(/^\[|\]$/g, '');
 const portOf = ({ base }) => Number(base.port) || (base.protocol === 'https:' ? 443 : 80);
 
-async function name(sim) {
+async function checkName(sim) {
   if (net.isIP(hostOf(sim))) return ok('SIM_BASE_URL has an address, no name');
   try {
     const addresses = await dns.lookup(hostOf(sim), { all: true });
@@ -46,7 +46,7 @@ function connected(timeoutMs, open) {
   });
 }
 
-async function port(sim) {
+async function checkPort(sim) {
   const code = await connected(sim.timeoutMs, (ready) => net.connect({ host: hostOf(sim), port: portOf(sim) }, ready));
   if (code === undefined) return ok('a connection stands');
   return fail(
@@ -63,7 +63,7 @@ const UNTRUSTED = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ]);
 
-async function certificate(sim) {
+async function checkCertificate(sim) {
   if (sim.base.protocol !== 'https:') return skip('SIM_BASE_URL is http: fine inside one network, never across others');
   const host = hostOf(sim);
   const options = { host, port: portOf(sim), servername: net.isIP(host) ? undefined : host, ca: sim.ca };
@@ -83,7 +83,7 @@ async function certificate(sim) {
 }
 
 /** `/api/health` of Sim, which needs no key. A guard's refusal is an answer too: the next check is about that. */
-async function answers(sim) {
+async function checkAnswer(sim) {
   let answer;
   try {
     answer = await ask(sim, '/api/health', {});
@@ -101,4 +101,4 @@ async function answers(sim) {
   return fail(`GET /api/health is answered with ${answer.status}${answer.json ? '' : ' and no JSON'}`, fix);
 }
 
-module.exports = { answers, certificate, name, port };
+module.exports = { checkAnswer, checkCertificate, checkName, checkPort };

@@ -37,4 +37,4 @@ function loadEnvFile(file) {
   }
 }
 
-module.exports = { USAGE, doctorOptions, loadEnvFile };
+module.exports = { DOCTOR_USAGE: USAGE, doctorOptions, loadEnvFile };

@@ -15,7 +15,7 @@ const list = (text = '') =>
     .filter(Boolean);
 
 /** Makes the adapter. `patient.adapter` is there when nothing is wrong; `patient.events` is what it logs. */
-function settings(patient) {
+function checkSettings(patient) {
   const { env } = patient;
   patient.events = [];
   const note = (message, { event }) => patient.events.push({ event, message });
@@ -63,7 +63,7 @@ function proxied({ env, sim }) {
     : undefined;
 }
 
-function secrets({ env }) {
+function checkSecrets({ env }) {
   if (env.SIM_HANDLE_SECRET?.trim()) return ok('run handles outlive this process and hold on all instances');
   const fix = 'Set SIM_HANDLE_SECRET, the same on all instances: openssl rand -hex 32';
   if (env.SIM_SIGNING_SECRET?.trim()) {
@@ -86,7 +86,7 @@ const FAULTS = {
 const REDIS_WITHIN_MS = 3000;
 const REDIS_LOOK_MS = 50;
 
-async function redis({ adapter, env, events }) {
+async function checkRedis({ adapter, env, events }) {
   if (!env.REDIS_URI?.trim() || env.USE_REDIS?.trim().toLowerCase() === 'false') {
     return skip('REDIS_URI is not set, or USE_REDIS is false: limits hold in each process');
   }
@@ -101,12 +101,12 @@ async function redis({ adapter, env, events }) {
 }
 
 /** The whole way, as requests take it. */
-async function adapter({ adapter: whole }) {
-  const health = await whole.health();
+async function checkAdapter({ adapter }) {
+  const health = await adapter.health();
   if (!health.sim.reachable)
     return fail('the adapter does not reach Sim', 'See the checks above; through a proxy, see the proxy’s log.');
   try {
-    const { flows } = await whole.listFlows({ limit: 1 });
+    const { flows } = await adapter.listFlows({ limit: 1 });
     const what = flows.length > 0 ? 'lists flows' : 'lists flows, and none is deployed';
     return ok(`the adapter ${what}; Sim answers in ${health.sim.latencyMs} ms`);
   } catch (error) {
@@ -114,4 +114,4 @@ async function adapter({ adapter: whole }) {
   }
 }
 
-module.exports = { adapter, proxied, redis, secrets, settings };
+module.exports = { checkAdapter, checkRedis, checkSecrets, checkSettings, proxied };

@@ -28,7 +28,7 @@ async function lists(sim) {
   return sim.lists;
 }
 
-async function key(sim) {
+async function checkKey(sim) {
   const answers = Object.values(await lists(sim)).filter(({ json }) => json !== undefined);
   const refused = answers.some(({ status }) => status === 401);
   const taken = answers.some(({ status }) => [200, 400, 403].includes(status));
@@ -46,7 +46,7 @@ async function key(sim) {
 /** 200 or 400 in JSON: the API is there. 403: there too, and the workspace is not the key's. */
 const isThere = ({ status, json }) => json !== undefined && [200, 400, 403].includes(status);
 
-async function generation(sim) {
+async function checkGeneration(sim) {
   const answers = await lists(sim);
   const there = Object.keys(LISTS).filter((name) =>
     name === 'flows' ? answers.flows.status === 200 && answers.flows.json : isThere(answers[name]),
@@ -65,7 +65,7 @@ async function generation(sim) {
   return ok(sim.generation);
 }
 
-async function workspace(sim) {
+async function checkWorkspace(sim) {
   if (sim.generation === 'flows') return skip('this API has no workspaces');
   if (!sim.workspace) {
     return fail('SIM_WORKSPACE_ID is not set', 'Set it: the id is in the address of Sim’s editor, after /workspace/.');
@@ -80,7 +80,7 @@ async function workspace(sim) {
 }
 
 /** Deploying asks for the right first, then for the flow: one that cannot be there shows the right and changes nothing. */
-async function deploy(sim) {
+async function checkDeploy(sim) {
   if (sim.generation === 'flows') return skip('this API deploys as it creates');
   const answer = await ask(sim, `${LISTS[sim.generation]}/${randomUUID()}/deploy`, { method: 'POST', body: '{}' });
   if (answer.status === 404) return ok('the key is not refused to deploy');
@@ -91,4 +91,4 @@ async function deploy(sim) {
   return skip(`a deployment is answered with ${answer.status}, which says nothing about the right to it`);
 }
 
-module.exports = { deploy, generation, key, workspace };
+module.exports = { checkDeploy, checkGeneration, checkKey, checkWorkspace };

@@ -23,7 +23,7 @@ const refusedBy = ({ status, json }) =>
   json?.error?.code === 'invalid_signature' ? (json.error.details?.reason ?? `status ${status}`) : undefined;
 
 /** With a secret: an unsigned request must be refused, a signed one must pass. Without: nothing may ask for one. */
-async function guard(sim) {
+async function checkGuard(sim) {
   const bare = refusedBy(await ask({ ...sim, key: undefined }, '/api/health', { signed: false }));
   if (sim.secrets.length === 0) {
     if (bare === undefined) return skip('SIM_SIGNING_SECRET is not set, and no guard asks for signatures');
@@ -43,7 +43,7 @@ async function guard(sim) {
 }
 
 /** The `Date` of an answer, against the middle of the exchange. It has whole seconds. */
-function clock({ health, secrets }) {
+function checkClock({ health, secrets }) {
   if (health.date === null) return skip('the answer has no Date header');
   const off = Math.round((health.date.getTime() + 500 - (health.sentAt + health.receivedAt) / 2) / 1000);
   const message = `Sim's clock is ${Math.abs(off)} s ${off < 0 ? 'behind' : 'ahead of'} this one`;
@@ -53,4 +53,4 @@ function clock({ health, secrets }) {
   return secrets.length > 0 ? fail(`${message}: signatures are refused`, fix) : warn(message, fix);
 }
 
-module.exports = { clock, guard };
+module.exports = { checkClock, checkGuard };

@@ -71,4 +71,4 @@ function secretsOf(text = '') {
   return secrets;
 }
 
-module.exports = { USAGE, guardOptions };
+module.exports = { GUARD_USAGE: USAGE, guardOptions };

@@ -2,16 +2,14 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { documents, startAdapter, startAll, startSim } from '../http/support.mjs';
-
-const { routeOf } = createRequire(import.meta.url)('../../express/tracing.js');
+import { routeOf } from '../../express/tracing.js';
+import { documents, express5, startAdapter, startAll, startSim } from '../http/support.mjs';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = `00-${TRACE}-b7ad6b7169203331-01`;
@@ -63,10 +61,10 @@ it('the caller’s span is the parent, and ours is the one that Sim is told, wit
 });
 
 it('the host’s active span wins over the header', async () => {
-  const sim = await startSim(['echo']);
-  const adapter = startAdapter(sim);
   const hosts = trace.getTracer('host').startSpan('request');
-  await context.with(trace.setSpan(context.active(), hosts), () => adapter.getFlow('echo'));
+  const instrumentation = (_req, _res, next) => context.with(trace.setSpan(context.active(), hosts), next);
+  const { call, sim } = await startAll(['echo'], { host: { before: [express5.json(), instrumentation] } });
+  await call('GET', '/flows/echo', { headers: { traceparent: PARENT } });
   const [span] = spans();
   expect(span.parentSpanContext.spanId).toBe(hosts.spanContext().spanId);
   expect(sim.requests.at(-1).headers.traceparent).toContain(span.spanContext().spanId);

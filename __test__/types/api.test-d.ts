@@ -5,6 +5,8 @@ import {
   createFlow,
   type Flow,
   health,
+  METRICS_CONTENT_TYPE,
+  metrics,
   proxy,
   type Run,
   type RunReceipt,
@@ -14,9 +16,12 @@ import {
   SimAdapter,
   SimError,
   type SimErrorCode,
+  simProbes,
   simRouter,
 } from '@sigmacode/sim-adapter';
 import express from 'express';
+import pino from 'pino';
+import winston from 'winston';
 
 interface HostUser {
   id: string;
@@ -37,6 +42,13 @@ export async function uses() {
   const adapter = new SimAdapter(options);
 
   express().use('/api/sim', simRouter(), simRouter({ adapter }), simRouter(options));
+  express().use('/probes', simProbes(), simProbes({ adapter }));
+  // @ts-expect-error: probes are those of an adapter that is there
+  simProbes({ baseUrl: 'http://localhost:3000' });
+  express().get('/metrics', (_req, res) => void res.type(METRICS_CONTENT_TYPE).send(metrics() + adapter.metrics()));
+  new SimAdapter({ logger: pino() });
+  new SimAdapter({ logger: winston.createLogger() });
+  new SimAdapter({ logger: { error: (message, { event, code }) => void `${message} ${event} ${code}` } });
 
   const { ok, breaker } = await health({ timeoutMs: 500 });
   const state: 'closed' | 'open' | 'half_open' = breaker;
