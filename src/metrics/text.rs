@@ -40,10 +40,18 @@ impl Metrics {
                 page.sample("breaker_state", &format!("state=\"{state}\""), u64::from(state == now));
             }
         }
-        page.family("streams_broken_total", "counter", "Answers in pieces that ended in an error after they had begun.");
+        page.family(
+            "streams_broken_total",
+            "counter",
+            "Answers in pieces that ended in an error after they had begun.",
+        );
         page.sample("streams_broken_total", "", get(&self.streams_broken));
         page.gauge("requests_in_flight", "Requests that are admitted and not answered.", gauges.in_flight);
-        page.gauge("streams_open", "Answers in pieces (event streams, large answers) that have not ended.", gauges.streams);
+        page.gauge(
+            "streams_open",
+            "Answers in pieces (event streams, large answers) that have not ended.",
+            gauges.streams,
+        );
         page.gauge("watchers", "Streams that wait for news of a run.", gauges.watchers);
         page.gauge("pollers", "Runs whose status is asked for again and again, for those who watch.", gauges.pollers);
         page.gauge("limit_keys", "Users and addresses whose rate is held in memory.", gauges.limit_keys);
