@@ -5,7 +5,7 @@
  * are milliseconds. Every function rejects with a {@link SimError}, except that an aborted call rejects with its
  * signal's reason and a call with an option of the wrong type with a `TypeError`.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 /** Why a call failed. `docs/errors.md` says of each when it happens and what to do. */
 export type SimErrorCode =
@@ -424,6 +424,7 @@ export type FastLaneOptions = RouterOptions & {
   clientIp?: (req: IncomingMessage) => string | undefined;
 };
 
+/** A fast lane that is attached. */
 export interface FastLane {
   /** What answers behind it. */
   readonly adapter: SimAdapter;
