@@ -58,7 +58,7 @@ pub async fn forward(
         };
         let mut rewriter = Rewriter::default();
         let mut shown = Vec::new();
-        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| Error::malformed())?;
+        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
         let outlet = core.host.open(context.call, head(status).streamed());
         loop {
             for bytes in shown.drain(..) {
@@ -70,7 +70,7 @@ pub async fn forward(
                 Ok(None) | Err(_) => Err(NoJson),
             };
             if next.is_err() {
-                outlet.fail(Answer::error(&Error::malformed(), &context.caller.request_id));
+                outlet.fail(Answer::error(&body.no_json(), &context.caller.request_id));
                 return Ok(None);
             }
         }
@@ -79,7 +79,10 @@ pub async fn forward(
     match &forward.shape {
         Shape::Flows => {
             let body = flows(core, context, &reply).await?;
-            let reply = Reply { body: body.map_or(reply.body, Into::into), ..reply };
+            let reply = match body {
+                Some(body) => reply.with_body(body.into()),
+                None => reply,
+            };
             whole(context, &reply, None).map(Some)
         }
         Shape::Run(run) => {
@@ -97,7 +100,7 @@ pub async fn forward(
 }
 
 fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {
-    let body = rewrite(&reply.body, run).map_err(|NoJson| Error::malformed())?;
+    let body = rewrite(&reply.body, run).map_err(|NoJson| reply.no_json())?;
     Ok(Answer::json(reply.status, body, &context.caller.request_id))
 }
 
