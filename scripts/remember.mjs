@@ -18,8 +18,8 @@ import path from 'node:path';
 
 import { run } from './steps.mjs';
 
-/** A file whose tests took less always runs. */
-const LONG_MS = 2000;
+/** What always runs: the quickest files, as many as took this share of all the time. A share, so that load does not matter. */
+const ALWAYS = 0.15;
 
 /** The environment variables that a test or a tool can hear of. */
 const HEARD = /^(SIM_|NODE_|CARGO|RUST|TZ$|LANG$|LC_|PATH$|HTTPS?_PROXY$|ALL_PROXY$|NO_PROXY$)/i;
@@ -79,7 +79,7 @@ export class Memory {
   }
 
   /**
-   * The files that need not run, with what they were: `[{name, tests, ms}]`.
+   * The files that need not run, with what they were: `[{name, tests, ms, passed}]`.
    *
    * @param {string | undefined} inputs as `sumOfInputs` gave them
    */
@@ -90,22 +90,26 @@ export class Memory {
   }
 
   /**
-   * Keeps `recalled`, and adds what of vitest's report took long and passed as a whole.
+   * Keeps the longest of what passed as a whole, in this run of vitest's or in the one that was recalled.
    *
    * @param {{before?: string, after?: string}} inputs of the run; where they differ nothing is kept
    */
   keep({ before, after }, recalled, { testResults = [] }, folder) {
     rmSync(this.#record, { force: true });
     if (before === undefined || before !== after) return;
-    const now = testResults
-      .filter(({ status, assertionResults: all }) => status === 'passed' && all.every((one) => one.status === 'passed'))
-      .map(({ name, startTime, endTime, assertionResults }) => ({
-        name: path.relative(folder, name),
-        tests: assertionResults.length,
-        ms: Math.round(endTime - startTime),
-      }))
-      .filter(({ tests, ms }) => tests > 0 && ms >= LONG_MS);
+    const now = testResults.map(({ name, status, startTime, endTime, assertionResults: all }) => ({
+      name: path.relative(folder, name),
+      tests: all.length,
+      ms: Math.round(endTime - startTime),
+      passed: status === 'passed' && all.length > 0 && all.every((one) => one.status === 'passed'),
+    }));
+    const quickestFirst = [...recalled, ...now].sort((a, b) => a.ms - b.ms);
+    let left = ALWAYS * quickestFirst.reduce((sum, { ms }) => sum + ms, 0);
+    const files = quickestFirst.filter(({ ms, passed }) => {
+      left -= ms;
+      return left < 0 && passed;
+    });
     mkdirSync(path.dirname(this.#record), { recursive: true });
-    writeFileSync(this.#record, JSON.stringify({ inputs: before, files: [...recalled, ...now] }));
+    writeFileSync(this.#record, JSON.stringify({ inputs: before, files }));
   }
 }

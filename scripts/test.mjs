@@ -1,4 +1,4 @@
-// `npm test`: from a fresh clone to the sum of all tests. What took long and passed is not run again until something
+// `npm test`: from a fresh clone to the sum of all tests. What took longest and passed is not run again until something
 // changes; `npm test -- --all` runs it all the same. Other arguments go to vitest, and then only vitest runs:
 // `npm test -- __test__/errors.test.mjs`.
 
