@@ -114,6 +114,18 @@ describe('a connection', () => {
     expect((await adapter.health()).ok).toBe(true);
   });
 
+  it('that carried a large answer through /proxy, cut short with its length right, is not used again', async () => {
+    const path = '/api/v2/workflows/folders';
+    const { sim, call } = await startAll(['echo'], { adapter: { proxyRules: [`GET ${path}`] } });
+    await call('GET', '/flows/echo');
+    sim.addFault({ kind: 'status', status: 200, body: `{"data":"${'x'.repeat(300_000)}`, times: 1 });
+    await expect(call('POST', '/proxy', { body: { method: 'GET', path } })).rejects.toThrow();
+    expect((await call('GET', '/flows/echo')).status).toBe(200);
+    const [before, broken, after] = sim.requests.map(({ connection }) => connection);
+    expect(broken).toBe(before);
+    expect(after).not.toBe(broken);
+  });
+
   it('that carries a healthy call meanwhile carries it to its end', async () => {
     const { sim, call } = await startAll(['echo'], { sim: { runMs: 300 } });
     const healthy = call('POST', '/flows/echo/run', { body: { mode: 'sync' } });
