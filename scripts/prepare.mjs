@@ -38,7 +38,8 @@ export async function hostTriple() {
   return /^host: (.+)$/m.exec(await rustVersion())[1];
 }
 
-async function rustVersion() {
+/** What rustc says of itself; cargo is there too. */
+export async function rustVersion() {
   const { code, output } = await run('rustc', ['-vV'], { quiet: true });
   if (code === 0 && (await run('cargo', ['--version'], { quiet: true })).code === 0) return output;
   throw new StepError(

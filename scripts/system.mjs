@@ -15,15 +15,19 @@ const NEEDED = {
 };
 
 function onPath(program) {
-  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => {
+  const places = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, program));
+  return places.find((place) => {
     try {
-      accessSync(path.join(folder, program), constants.X_OK);
+      accessSync(place, constants.X_OK);
       return true;
     } catch {
       return false;
     }
   });
 }
+
+/** Where the programs are. */
+export const programs = () => Object.keys(NEEDED).map(onPath).filter(Boolean);
 
 /** Installs what is missing where that is possible without a question (root on Debian); else says what to run. */
 export async function installPrograms() {

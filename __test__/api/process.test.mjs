@@ -52,6 +52,35 @@ describe('a program', () => {
     expect([stdout.trim(), stderr]).toEqual(['', '']);
   });
 
+  it('that drops adapters without closing them gets their memory and their threads back', async () => {
+    const sim = await startSim([]);
+    const code = `
+      const { existsSync, readdirSync } = require('node:fs');
+      const { setImmediate: turn } = require('node:timers/promises');
+      const TASKS = '/proc/self/task';
+      const threads = () => (existsSync(TASKS) ? readdirSync(TASKS).length : 0);
+      let left = 0;
+      const registry = new FinalizationRegistry(() => { left -= 1; });
+      async function use() {
+        const adapter = new SimAdapter();
+        registry.register(adapter, 'adapter');
+        left += 1;
+        await adapter.health();
+      }
+      (async () => {
+        await use();
+        const before = threads();
+        await Promise.all(Array.from({ length: 10 }, use));
+        while (left > 0 || threads() > before) {
+          gc();
+          await turn();
+        }
+        console.log('collected');
+      })();`;
+    const { stdout, stderr } = await run(['--expose-gc', ...script(code)], envFor(sim));
+    expect([stdout, stderr]).toEqual(['collected\n', '']);
+  });
+
   it('stays for the answer of a call that somebody awaits', async () => {
     const sim = await startSim(['echo'], { runMs: 300 });
     const code = "new SimAdapter().runFlow('echo', { mode: 'sync' }).then(({ run }) => console.log(run.status))";

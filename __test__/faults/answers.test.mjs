@@ -92,6 +92,60 @@ describe('a connection', () => {
     },
   );
 
+  it.each([
+    ['an HTML page', { kind: 'html' }],
+    ['an HTML page that says 200', { kind: 'html', status: 200 }],
+    ['an HTML page that says 404', { kind: 'html', status: 404 }],
+    ['an empty body', { kind: 'empty' }],
+    ['no content', { kind: 'empty', status: 204, headers: { 'content-type': 'text/plain' } }],
+    ['JSON cut short, with its length right', { kind: 'status', status: 200, body: '{"data":{"id":"echo"}' }],
+    ['an error in JSON cut short', { kind: 'status', status: 404, body: '{"error":{"code":"NOT_FOUND"}' }],
+    ['a redirect', { kind: 'redirect', location: 'http://127.0.0.1:1/' }],
+  ])('that carried what Sim cannot have meant (%s) is not used again', async (_what, fault) => {
+    const { sim, adapter, call } = await startAll(['echo']);
+    await call('GET', '/flows/echo');
+    sim.addFault({ ...fault, times: 1 });
+    await call('GET', '/flows/echo');
+    expect((await call('GET', '/flows/echo')).status).toBe(200);
+    const [before, broken, ...after] = sim.requests.map(({ connection }) => connection);
+    expect(broken).toBe(before);
+    expect(after).not.toContain(broken);
+    expect(new Set(after).size).toBe(1);
+    expect((await adapter.health()).ok).toBe(true);
+  });
+
+  it('that carried a large answer through /proxy, cut short with its length right, is not used again', async () => {
+    const path = '/api/v2/workflows/folders';
+    const { sim, call } = await startAll(['echo'], { adapter: { proxyRules: [`GET ${path}`] } });
+    await call('GET', '/flows/echo');
+    sim.addFault({ kind: 'status', status: 200, body: `{"data":"${'x'.repeat(300_000)}`, times: 1 });
+    await expect(call('POST', '/proxy', { body: { method: 'GET', path } })).rejects.toThrow();
+    expect((await call('GET', '/flows/echo')).status).toBe(200);
+    const [before, broken, after] = sim.requests.map(({ connection }) => connection);
+    expect(broken).toBe(before);
+    expect(after).not.toBe(broken);
+  });
+
+  it('that carries a healthy call meanwhile carries it to its end', async () => {
+    const { sim, call } = await startAll(['echo'], { sim: { runMs: 300 } });
+    const healthy = call('POST', '/flows/echo/run', { body: { mode: 'sync' } });
+    await sim.waitFor('run');
+    sim.addFault({ kind: 'html', status: 404, method: 'GET', path: /echo$/, times: 20 });
+    const bad = await Promise.all(Array.from({ length: 20 }, () => call('GET', '/flows/echo')));
+    expect(bad.map(refusal)).toEqual(Array(20).fill([502, 'upstream_error']));
+    expect((await healthy).json.run.status).toBe('completed');
+    expect(sim.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+  });
+
+  it('on which the generation was asked for in vain is not used again', async () => {
+    const { sim, call } = await startAll(['echo'], { adapter: { apiVersion: 'auto' } });
+    sim.addFault({ kind: 'status', status: 200, body: '{"data":[', times: 1 });
+    expect(refusal(await call('GET', '/flows/echo'))).toEqual([502, 'upstream_error']);
+    expect((await call('GET', '/flows/echo')).status).toBe(200);
+    const [first, ...after] = sim.requests.map(({ connection }) => connection);
+    expect(after).not.toContain(first);
+  });
+
   it('that did not break is used again, also after a refusal', async () => {
     const { sim, call } = await startAll(['echo']);
     sim.addFault({ kind: 'status', status: 500, body: { error: 'x' }, times: 1 });
@@ -159,8 +213,11 @@ describe('an answer by hand', () => {
     ['nothing but an end', '', 'upstream_unreachable'],
   ])('that is %s is a refusal with its code', async (_how, bytes, code) => {
     const { adapter } = await rawSim((socket) => socket.end(bytes));
-    await expect(adapter.getFlow('echo')).rejects.toMatchObject({ code });
-    expect(await adapter.health()).toMatchObject({ ok: false });
+    const [health] = await Promise.all([
+      adapter.health(),
+      expect(adapter.getFlow('echo')).rejects.toMatchObject({ code }),
+    ]);
+    expect(health).toMatchObject({ ok: false });
   });
 
   it('that says 100 Continue first is read as what follows', async () => {
@@ -223,6 +280,25 @@ describe('an answer by hand', () => {
     await expect(adapter.getFlow('echo')).rejects.toMatchObject({ code: 'upstream_timeout' });
     await Promise.all(ends);
     expect(ends).toHaveLength(1);
+  });
+});
+
+describe('a list', () => {
+  it.each([
+    ['names the same next page for ever is read twice', () => 'again', 2],
+    ['never ends is read for 100 pages', (page) => `page-${page}`, 100],
+  ])('that %s', async (_what, nextOf, pages) => {
+    let page = 0;
+    const server = http.createServer((_req, res) => {
+      page += 1;
+      const data = [{ id: `flow-${page}`, name: 'n', isDeployed: true }];
+      res.setHeader('content-type', 'application/json');
+      res.end(JSON.stringify({ data, nextCursor: nextOf(page) }));
+    });
+    const options = { baseUrl: await listening(server), apiKey: 'k', apiVersion: 'v2', workspaceId: 'w' };
+    const { flows } = await startAdapter(null, options).listFlows({ limit: 100 });
+    expect(flows.map(({ id }) => id)).toEqual(Array.from({ length: pages }, (_, at) => `flow-${at + 1}`));
+    expect(page).toBe(pages);
   });
 });
 

@@ -15,7 +15,7 @@ import {
 } from '../http/support.mjs';
 
 /** How long the circuit stays open here: long enough for the calls in between, short enough to wait for. */
-const OPEN_MS = 2000;
+const OPEN_MS = 1000;
 
 /** Asks until the circuit lets a call through again. */
 async function untilItMayTry(call) {
@@ -38,7 +38,7 @@ it('opens when nobody is there, refuses without trying, and closes when Sim is b
   expect(refusal(await call())).toEqual([502, 'upstream_unreachable']);
   expect(refusal(await call())).toEqual([502, 'upstream_unreachable']);
   const refused = await call();
-  expect([...refusal(refused), refused.headers.get('retry-after')]).toEqual([503, 'circuit_open', '2']);
+  expect([...refusal(refused), refused.headers.get('retry-after')]).toEqual([503, 'circuit_open', '1']);
   const health = await to(host, 'GET', '/health');
   expect([health.status, health.json.ok, health.json.breaker]).toEqual([503, false, 'open']);
 
@@ -54,7 +54,7 @@ it('opens again when the one call that tried failed too', async () => {
     baseUrl: 'http://127.0.0.1:1',
     apiKey: 'k',
     apiVersion: 'v2',
-    circuitOpenMs: 1000,
+    circuitOpenMs: OPEN_MS,
   });
   const host = await startHost(adapter);
   const call = () => to(host, 'GET', '/flows/echo');
@@ -65,7 +65,7 @@ it('opens again when the one call that tried failed too', async () => {
 });
 
 it('opens when Sim takes connections and never answers, and lets one call at a time find out', async () => {
-  const { sim, call } = await startAll(['echo'], { adapter: { timeoutMs: 1000, circuitOpenMs: OPEN_MS } });
+  const { sim, call } = await startAll(['echo'], { adapter: { timeoutMs: 400, circuitOpenMs: OPEN_MS } });
   const read = () => call('GET', '/flows/echo');
   sim.addFault({ kind: 'hang', times: 6 });
   const answers = await Promise.all(Array.from({ length: 5 }, read));

@@ -1,7 +1,7 @@
 // The host's `canRunFlow` narrows what a user sees and runs, and a hook that fails keeps everything shut.
 
 import { describe, expect, it } from 'vitest';
-import { refusal, startAll } from './support.mjs';
+import { documents, refusal, startAll } from './support.mjs';
 
 const NAMES = ['echo', 'fail', 'wait'];
 
@@ -52,6 +52,24 @@ describe('canRunFlow', () => {
       query = json.nextCursor === null ? null : `?limit=1&cursor=${json.nextCursor}`;
     }
     expect(seen.sort()).toEqual(['echo', 'wait']);
+  });
+
+  it('is asked about 100 flows at once at the most, and about no more of them than a page needs', async () => {
+    const flows = Array.from({ length: 250 }, (_, at) => ({ id: `flow-${at}`, name: 'n', document: documents.echo }));
+    const seen = { now: 0, most: 0, all: 0 };
+    const canRunFlow = async ({ id }) => {
+      seen.now += 1;
+      seen.all += 1;
+      seen.most = Math.max(seen.most, seen.now);
+      await new Promise(setImmediate);
+      seen.now -= 1;
+      return id === 'root';
+    };
+    const { call } = await startAll([], { adapter: { canRunFlow }, sim: { flows } });
+    expect((await call('GET', '/flows')).json).toEqual({ flows: [], nextCursor: null });
+    expect(seen).toEqual({ now: 0, most: 100, all: 250 });
+    expect((await call('GET', '/flows?limit=1', { user: 'root' })).json.flows).toHaveLength(1);
+    expect(seen).toEqual({ now: 0, most: 100, all: 350 });
   });
 
   it('may take its time', async () => {

@@ -197,6 +197,18 @@ describe('a body', () => {
     expect(sim.requests).toEqual([]);
   });
 
+  it('of /proxy whose query is nested too deeply is refused', async () => {
+    const { sim, call } = await startAll();
+    const query = { a: JSON.parse('['.repeat(200) + ']'.repeat(200)) };
+    const answer = await call('POST', '/proxy', { body: { method: 'GET', path: '/api/v2/workflows', query } });
+    expect([...refusal(answer), answer.json.error.details.fields]).toEqual([
+      400,
+      'invalid_request',
+      [{ path: 'query', message: 'is nested too deeply' }],
+    ]);
+    expect(sim.requests).toEqual([]);
+  });
+
   it('nested deeper than express.json can pass on is refused; unparsed it goes to Sim as it is', async () => {
     const depth = 15_000;
     const input = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;

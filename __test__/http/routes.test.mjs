@@ -129,6 +129,12 @@ describe.each(['v2', 'v1', 'flows'])('with Sim speaking %s', (version) => {
     expect(Object.keys(late.json.run).sort()).toEqual(['eventsUrl', 'id', 'status', 'statusUrl']);
   });
 
+  it('mode sync waits no longer than SIM_SYNC_TIMEOUT_MS, whatever timeoutMs says', async () => {
+    const { call } = await startAll(NAMES, named(version, { syncTimeoutMs: 50 }));
+    const { status } = await call('POST', '/flows/wait/run', { body: { mode: 'sync', timeoutMs: 600_000 } });
+    expect(status).toBe(202);
+  });
+
   it('Prefer: wait waits as asked and says so', async () => {
     const { call } = await startAll(NAMES, named(version));
     const headers = { prefer: 'respond-async, wait=10' };

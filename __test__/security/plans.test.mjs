@@ -4,7 +4,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { atEnd, refusal, startAll, withoutSim } from './support.mjs';
 
@@ -258,6 +258,32 @@ describe('whose plan', () => {
     await withoutSim(sim, async () => {
       const answer = await call('GET', '/flows/echo');
       expect([...refusal(answer), answer.json.error.details.plan]).toEqual([403, 'plan_required', 'small']);
+    });
+    expect(lines).toEqual(['hook_failed']);
+  });
+
+  it('planOf that never answers gives the most restricted one after ten seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    atEnd(() => vi.useRealTimers());
+    const lines = [];
+    const logger = { warn: (_message, { event }) => lines.push(event) };
+    let asked;
+    const waiting = new Promise((resolve) => {
+      asked = resolve;
+    });
+    const planOf = () => {
+      asked();
+      return new Promise(() => {});
+    };
+    const { sim, call } = await started(PLANS, { adapter: { planOf, logger } });
+    await withoutSim(sim, async () => {
+      const answering = call('GET', '/flows/echo');
+      await waiting;
+      vi.advanceTimersByTime(9_999);
+      await new Promise(setImmediate);
+      expect(lines).toEqual([]);
+      vi.advanceTimersByTime(1);
+      expect(refusal(await answering)).toEqual([403, 'plan_required']);
     });
     expect(lines).toEqual(['hook_failed']);
   });

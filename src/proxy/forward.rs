@@ -61,8 +61,13 @@ pub async fn forward(
         };
         let mut rewriter = Rewriter::default();
         let mut shown = Vec::new();
+<<<<<<< HEAD
         rewriter.push(body.begun(), &mut shown).map_err(|NoJson| Error::malformed())?;
         let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
+=======
+        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
+        let outlet = core.host.open(context.call, head(status).streamed());
+>>>>>>> quick
         loop {
             // Few large pieces cost the host less than many small ones, and nobody reads half a JSON text.
             if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE {
@@ -77,7 +82,7 @@ pub async fn forward(
             };
             if read.is_err() {
                 core.metrics.stream_broken();
-                outlet.fail(Answer::error(&Error::malformed(), &context.caller.request_id));
+                outlet.fail(Answer::error(&body.no_json(), &context.caller.request_id));
                 return Ok(None);
             }
         }
@@ -90,7 +95,10 @@ pub async fn forward(
     match &forward.shape {
         Shape::Flows => {
             let body = flows(core, context, &reply).await?;
-            let reply = Reply { body: body.map_or(reply.body, Into::into), ..reply };
+            let reply = match body {
+                Some(body) => reply.with_body(body.into()),
+                None => reply,
+            };
             whole(context, &reply, None).map(Some)
         }
         Shape::Run(run) => {
@@ -108,7 +116,7 @@ pub async fn forward(
 }
 
 fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {
-    let body = rewrite(&reply.body, run).map_err(|NoJson| Error::malformed())?;
+    let body = rewrite(&reply.body, run).map_err(|NoJson| reply.no_json())?;
     Ok(Answer::json(reply.status, body, &context.caller.request_id))
 }
 

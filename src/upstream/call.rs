@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::client::Origin;
 use crate::error::Error;
 use crate::metrics::Op;
 
@@ -103,17 +104,36 @@ pub struct Caller {
     pub deadline: Instant,
 }
 
+/// Whether it is JSON of whatever shape.
+pub(super) fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
 /// Sim's answer, read to its end. Not `Debug`: what Sim says stays out of logs.
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub body: Bytes,
+    pub(super) origin: Origin,
 }
 
 impl Reply {
-    /// Reads the body as `T`, or says that it could not be read: nothing of it is repeated.
+    /// Reads the body as `T`, or says that it could not be read: nothing of it is repeated. What is no JSON at all, though
+    /// it said so, costs the connection that it came over.
     pub fn read<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|_| Error::malformed())
+        serde_json::from_slice(&self.body)
+            .map_err(|_| if is_json(&self.body) { Error::malformed() } else { self.no_json() })
+    }
+
+    /// What to answer when it is no JSON at all.
+    pub fn no_json(&self) -> Error {
+        self.origin.give_up();
+        Error::malformed()
+    }
+
+    /// The same answer with another body.
+    pub fn with_body(self, body: Bytes) -> Self {
+        Self { body, ..self }
     }
 
     /// As [`Reply::read`], for a body of the form `{"data": T}`.

@@ -114,7 +114,11 @@ async fn probe(upstream: &Upstream, caller: &Caller) -> Result<Generation, Error
 
 async fn ask(upstream: &Upstream, caller: &Caller, call: &Call) -> Result<Raw, Error> {
     let deadline = caller.deadline.min(TokioInstant::now() + upstream.timeout);
-    upstream.attempt(caller, call, Most::Whole, deadline).await.map_err(|failure| failure.error)
+    let raw = upstream.attempt(caller, call, Most::Whole, deadline).await.map_err(|failure| failure.error)?;
+    if !super::call::is_json(&raw.body) {
+        raw.origin.give_up();
+    }
+    Ok(raw)
 }
 
 /// 200 or 400 in Sim's JSON: it is here. Sim's JSON 404: switched off. Everything else decides nothing.

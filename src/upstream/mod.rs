@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to Sim.
 pub struct Upstream {
-    client: reqwest::Client,
+    client: Arc<client::Client>,
     base: Url,
     fixed_headers: HeaderMap,
     /// `SIM_WORKSPACE_ID`: v1 and v2 need it to list and to create.
@@ -64,6 +64,7 @@ struct Raw {
     events: bool,
     retry_after: Option<Duration>,
     body: Bytes,
+    origin: client::Origin,
     /// What of the body is still to come.
     rest: Option<reqwest::Response>,
 }
@@ -78,6 +79,12 @@ enum Most {
 
 /// From here on an answer is large, in bytes.
 const LARGE: usize = 64 * 1024;
+
+impl From<Raw> for Reply {
+    fn from(Raw { status, body, origin, .. }: Raw) -> Self {
+        Self { status, body, origin }
+    }
+}
 
 /// Why a try brought no answer, and what that says about Sim.
 struct Lost {
@@ -107,7 +114,7 @@ impl Upstream {
             HeaderValue::from_static(concat!("sim-adapter/", env!("CARGO_PKG_VERSION"))),
         );
         Ok(Self {
-            client: client::build(config)?,
+            client: Arc::new(client::Client::new(config)?),
             base: config.base_url.clone(),
             fixed_headers,
             workspace: config.workspace_id.clone(),
@@ -139,17 +146,17 @@ impl Upstream {
     /// Sends `call`, again where that is safe, until an answer of use, a refusal, or the deadline.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json).await?;
-        Ok(Reply { status: raw.status, body: raw.body })
+        Ok(Reply::from(raw))
     }
 
     /// The same for a call whose answer may be handed on as it comes: all that has to be known is that it is JSON.
     pub async fn send_or_stream(&self, caller: &Caller, call: &Call) -> Result<Sized, Failure> {
         let raw = self.persist(caller, call, Most::Begun, |raw| raw.json).await?;
         Ok(match raw.rest {
-            None => Sized::Small(Reply { status: raw.status, body: raw.body }),
+            None => Sized::Small(Reply::from(raw)),
             Some(response) => {
                 let left = self.max_answer.saturating_sub(raw.body.len());
-                let body = Body { begun: raw.body, response, left, patience: self.timeout };
+                let body = Body { begun: raw.body, response, origin: raw.origin, left, patience: self.timeout };
                 Sized::Large(Large { status: raw.status, body })
             }
         })
@@ -167,7 +174,7 @@ impl Upstream {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json || raw.events).await?;
         Ok(match raw.rest {
             Some(response) => Answered::Events(EventStream { response, frames: sse::Frames::default() }),
-            None => Answered::Whole(Reply { status: raw.status, body: raw.body }),
+            None => Answered::Whole(Reply::from(raw)),
         })
     }
 
@@ -242,10 +249,10 @@ impl Upstream {
 
     /// One try, through the breaker, within `deadline`.
     async fn attempt(&self, caller: &Caller, call: &Call, most: Most, deadline: Instant) -> Result<Raw, Failure> {
-        if let Err(after) = self.breaker.admit(StdInstant::now()) {
+        let pass = self.breaker.admit(StdInstant::now()).map_err(|after| {
             let error = Error::new(Code::CircuitOpen, "Sim has not answered for a while; calls to it are paused");
-            return Err(Failure::unsent(error.retry_after(Some(after))));
-        }
+            Failure::unsent(error.retry_after(Some(after)))
+        })?;
         let measured = self.metrics.upstream(caller.op, &call.path);
         let outcome = match timeout_at(deadline, self.exchange(caller, call, most)).await {
             Ok(outcome) => outcome,
@@ -259,8 +266,8 @@ impl Upstream {
             Ok(raw) => {
                 measured.answered(raw.status);
                 if matches!(raw.status, 502..=504) && raw.retry_after.is_none() && !raw.json {
-                    self.failed();
-                } else if self.breaker.succeeded() {
+                    self.failed(pass);
+                } else if pass.succeeded() {
                     self.host.log(Level::Info, "circuit_closed", "Sim answers again");
                 }
                 Ok(raw)
@@ -268,9 +275,7 @@ impl Upstream {
             Err(lost) => {
                 measured.lost(lost.failure.error.code);
                 if lost.counts {
-                    self.failed();
-                } else {
-                    self.breaker.undecided();
+                    self.failed(pass);
                 }
                 Err(lost.failure)
             }
@@ -278,8 +283,8 @@ impl Upstream {
     }
 
     /// Counts a failure against Sim, and says so when it is the one that opens the circuit.
-    fn failed(&self) {
-        if self.breaker.failed(StdInstant::now()) {
+    fn failed(&self, pass: breaker::Pass<'_>) {
+        if pass.failed(StdInstant::now()) {
             self.metrics.breaker_opened();
             let message = "Sim has failed several times in a row: calls to it are paused, and tried again one by one";
             self.host.log(Level::Error, "circuit_open", message);
@@ -290,7 +295,8 @@ impl Upstream {
     async fn exchange(&self, caller: &Caller, call: &Call, most: Most) -> Result<Raw, Lost> {
         let request =
             self.request(caller, call).map_err(|error| Lost { failure: Failure::unsent(error), counts: false })?;
-        let mut response = self.client.execute(request).await.map_err(|error| lost(&error))?;
+        let (response, origin) = client::Client::execute(&self.client, request).await;
+        let mut response = response.map_err(|error| lost(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers();
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -299,7 +305,7 @@ impl Upstream {
         let events = kind.eq_ignore_ascii_case("text/event-stream");
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
         if events && status == 200 {
-            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), rest: Some(response) });
+            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), origin, rest: Some(response) });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
@@ -310,10 +316,23 @@ impl Upstream {
             }
             body.extend_from_slice(&chunk);
             if in_pieces && body.len() >= LARGE {
-                return Ok(Raw { status, json, events, retry_after, body: body.freeze(), rest: Some(response) });
+                return Ok(Raw {
+                    status,
+                    json,
+                    events,
+                    retry_after,
+                    body: body.freeze(),
+                    origin,
+                    rest: Some(response),
+                });
             }
         }
-        Ok(Raw { status, json, events: false, retry_after, body: body.freeze(), rest: None })
+        let raw = Raw { status, json, events: false, retry_after, body: body.freeze(), origin, rest: None };
+        // A 2xx in JSON is read by whoever asked for it; the rest is read here, to its end.
+        if !raw.json || !(200..300).contains(&raw.status) && !call::is_json(&raw.body) {
+            raw.origin.give_up();
+        }
+        Ok(raw)
     }
 
     fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
@@ -381,6 +400,7 @@ pub struct Large {
 pub struct Body {
     begun: Bytes,
     response: reqwest::Response,
+    origin: client::Origin,
     /// What may still come.
     left: usize,
     patience: Duration,
@@ -403,6 +423,12 @@ impl Body {
         let Some(chunk) = chunk.map_err(|error| lost(&error).failure.error)? else { return Ok(None) };
         self.left = self.left.checked_sub(chunk.len()).ok_or_else(too_large)?;
         Ok(Some(chunk))
+    }
+
+    /// What to answer when it turns out to be no JSON.
+    pub fn no_json(&self) -> Error {
+        self.origin.give_up();
+        Error::malformed()
     }
 }
 
