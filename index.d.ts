@@ -162,6 +162,11 @@ export interface FlowDraft {
    * exists all the same: the error's `details.flowId`.
    */
   deploy?: boolean;
+  /**
+   * Adds a Webhook block before each end of the flow, so that watchers hear of it without waiting for the next poll:
+   * docs/hooks.md. Needs `callbackUrl` and `webhookSecret`, else `invalid_request`.
+   */
+  notify?: boolean;
 }
 
 /** On whose behalf a call is made. A run belongs to the user who started it; nobody else's handle opens it. */
@@ -262,8 +267,15 @@ export interface AdapterOptions {
   workspaceId?: string;
   /** Sim's editor as browsers reach it: the only source of `flow.url`. `SIM_PUBLIC_URL` */
   publicUrl?: string;
-  /** Socket.io address as browsers reach it. `SIM_PUBLIC_WS_URL` */
+  /** Socket.io address as browsers reach it: `GET /config` tells it. `SIM_PUBLIC_WS_URL` */
   publicWsUrl?: string;
+  /** Where Sim reaches {@link simHooks}, http or https. `SIM_CALLBACK_URL` */
+  callbackUrl?: string;
+  /**
+   * Root of the secrets that Sim signs hooks with: 32 bytes or more; of several the first is given to new flows, all are
+   * accepted. `SIM_WEBHOOK_SECRET`
+   */
+  webhookSecret?: string | string[];
   /** Root of run handles and run ids: 32 bytes or more; of several the first is the newest. `SIM_HANDLE_SECRET` */
   handleSecret?: string | string[];
   /** Signs each request to Sim (RFC 9421): 32 bytes or more; of several the first signs. `SIM_SIGNING_SECRET` */
@@ -290,6 +302,10 @@ export interface AdapterOptions {
   ipMax?: number;
   /** Minutes, 1 to 10080; default 1. `SIM_IP_WINDOW` */
   ipWindow?: number;
+  /** Hooks from one address per `hookIpWindow` minutes, 0 to 100000, 0 for no limit; default 6000. `SIM_HOOK_IP_MAX` */
+  hookIpMax?: number;
+  /** Minutes, 1 to 10080; default 1. `SIM_HOOK_IP_WINDOW` */
+  hookIpWindow?: number;
   /** Plans by name, as docs/plans.md describes them. */
   plans?: Record<string, unknown>;
   /** A JSON or YAML file with the same. `SIM_PLANS_FILE` */
@@ -379,6 +395,19 @@ export type SimRouter = ((req: IncomingMessage, res: ServerResponse, next: (erro
 
 /** The routes of the HTTP contract (README), mounted wherever the host likes, before or after body parsers. */
 export function simRouter(options?: RouterOptions): SimRouter;
+
+/** Which adapter: the router's, since its watchers are there. Default: the one that the environment configures. */
+export interface SharedOptions {
+  adapter?: SimAdapter;
+}
+
+/**
+ * Express 4 and 5 middleware for the Webhook blocks of flows, to be mounted before `express.json()` and outside the sign-in.
+ * Verifies `X-Webhook-Signature` and makes the watchers of the run, or of its flow, look at Sim at once: docs/hooks.md.
+ */
+export function simHooks(
+  options?: SharedOptions,
+): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;

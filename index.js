@@ -5,7 +5,10 @@
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
+const { attachRealtime } = require('./express/realtime.js');
 const { createRouter } = require('./express/router.js');
+const { listenToSim } = require('./express/source.js');
+const { createHooks } = require('./express/webhook.js');
 
 let shared;
 
@@ -30,6 +33,17 @@ function simRouter(options) {
   return createRouter(adapter);
 }
 
+/** The adapter that holds the watchers, so it must be the router's: without one both are the shared one. */
+function adapterOf({ adapter = sharedAdapter(), ...rest } = {}) {
+  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined)
+    throw new TypeError(`${stray} is not an option; give them to the router, and its adapter here`);
+  return adapter;
+}
+
+const simHooks = (options) => createHooks(adapterOf(options));
+
 module.exports = {
   health,
   createFlow,
@@ -37,6 +51,9 @@ module.exports = {
   runStatus,
   proxy,
   simRouter,
+  simHooks,
+  attachRealtime: (io, { userOf, ...options } = {}) => attachRealtime(io, adapterOf(options), userOf),
+  listenToSim: (socket, { events, ...options }) => listenToSim(socket, adapterOf(options), events),
   SimAdapter,
   SimError,
   verifySignature,

@@ -41,6 +41,15 @@ export declare class Native {
   reply(question: number, answer?: string | undefined | null): void
   /** Takes no more requests and ends within `drain_ms`; the last record drained says when. */
   close(drainMs: number): void
+  /** How much of a webhook's body is worth reading, in bytes. */
+  get maxHookBytes(): number
+  /**
+   * Takes a webhook. Without a body: nothing when the body is worth reading. Bytes: the answer, packed as in
+   * [`Native::drain`].
+   */
+  hook(delivery: NativeDelivery, body?: Uint8Array | undefined | null): Buffer | null
+  /** Makes the pollers of a run, else of a flow, else all of them look at Sim now. Both are Sim's ids. */
+  nudge(flow?: string | undefined | null, run?: string | undefined | null): void
 }
 
 /** The replay store of one process. */
@@ -68,6 +77,46 @@ export declare class SignatureVerifier {
   constructor(secrets: Array<string>, maxAgeSeconds: number, skewSeconds: number)
   /** Everything that the head alone can tell. The body and the replay entry are still to be checked. */
   checkHead(head: ReceivedHead): SignatureTicket
+}
+
+/** A webhook of Sim's, without its body. Absent strings are `undefined` or `null`. */
+export interface NativeDelivery {
+  method: string
+  /** Path below the mount point, and query. */
+  url: string
+  ip?: string
+  requestId?: string
+  signature?: string
+  id?: string
+  /** Something read the body before. */
+  parsed?: boolean
+  /** The host stopped reading the body, because it is larger than [`Native::max_hook_bytes`]. */
+  tooLarge?: boolean
+}
+
+/** What JavaScript hands over of one request. Absent strings are `undefined` or `null`. */
+export interface NativeRequest {
+  method: string
+  /** Path below the mount point, and query. */
+  url: string
+  mount: string
+  /** The host's own call: no user, and none needed. */
+  host: boolean
+  user?: string
+  tenant?: string
+  role?: string
+  plan?: string
+  ip?: string
+  /** The values of all `Authorization` headers; only looked at with `auth: 'jwt'`. */
+  authorization?: Array<string>
+  requestId?: string
+  idempotencyKey?: string
+  prefer?: string
+  traceparent?: string
+  lastEventId?: string
+  timeoutMs?: number
+  /** The host stopped reading the body, because it is larger than [`Native::max_body_bytes`]. */
+  tooLarge?: boolean
 }
 
 /** A request to sign, as it will be sent. */

@@ -14,6 +14,7 @@ use crate::run::{FlowId, Owner, ResumeRequest, RunRef, RunRequest};
 #[derive(Debug)]
 pub enum Operation {
     Health,
+    Config,
     ListFlows(Page),
     CreateFlow(DraftRequest),
     GetFlow(FlowId),
@@ -33,8 +34,15 @@ impl Operation {
             |handle: &str| core.handles.open(owner, handle).ok_or_else(|| Error::not_found("there is no such run"));
         Ok(match route {
             Route::Health => Operation::Health,
+            Route::Config => Operation::Config,
             Route::ListFlows(page) => Operation::ListFlows(page),
-            Route::CreateFlow => Operation::CreateFlow(DraftRequest::parse(body)?),
+            Route::CreateFlow => {
+                let request = DraftRequest::parse(body)?;
+                if request.notify {
+                    core.hooks.can_notify()?;
+                }
+                Operation::CreateFlow(request)
+            }
             Route::GetFlow(flow) => Operation::GetFlow(flow),
             Route::RunFlow(flow) => Operation::RunFlow(RunRequest::parse(flow, body, terms, &core.run_ids, owner)?),
             Route::RunStatus(handle) => Operation::RunStatus(open(&handle)?),
@@ -48,7 +56,8 @@ impl Operation {
     /// What plans call it.
     pub fn kind(&self) -> policy::Operation {
         match self {
-            Operation::Health => policy::Operation::Health,
+            // Whoever may ask for the one may ask for the other.
+            Operation::Health | Operation::Config => policy::Operation::Health,
             Operation::ListFlows(_) => policy::Operation::FlowsList,
             Operation::GetFlow(_) => policy::Operation::FlowsGet,
             Operation::CreateFlow(request) if request.deploy => policy::Operation::FlowsDeploy,
@@ -71,7 +80,7 @@ impl Operation {
             | Operation::CancelRun(run)
             | Operation::ResumeRun(run, _) => Some(run.flow.as_str()),
             Operation::Forward(forward) => forward.flow.as_ref().map(FlowId::as_str),
-            Operation::Health | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
+            Operation::Health | Operation::Config | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::run::FlowId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     Health,
+    Config,
     ListFlows(Page),
     CreateFlow,
     GetFlow(FlowId),
@@ -51,6 +52,7 @@ impl Route {
         }
         match (method, &parts[..count]) {
             ("GET", ["health"]) => Ok(Route::Health),
+            ("GET", ["config"]) => Ok(Route::Config),
             ("GET", ["flows"]) => page(query).map(Route::ListFlows),
             ("POST", ["flows", "create"]) => Ok(Route::CreateFlow),
             ("GET", ["flows", id]) => flow_id(id).map(Route::GetFlow),
@@ -126,6 +128,7 @@ mod tests {
         let cases = [
             ("GET", "/health", Route::Health),
             ("GET", "/health/", Route::Health),
+            ("GET", "/config", Route::Config),
             ("GET", "/flows", Route::ListFlows(Page { cursor: None, limit: 50 })),
             ("GET", "/flows?limit=7&cursor=x%3D", Route::ListFlows(Page { cursor: Some("x=".into()), limit: 7 })),
             ("POST", "/flows/create", Route::CreateFlow),

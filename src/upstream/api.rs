@@ -9,7 +9,7 @@ use crate::error::{Code, Error};
 use crate::run::{FlowId, Generation, SimRunId};
 
 /// A flow to create. At least one of `name` and `document` is set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Draft {
     pub name: Option<String>,
     pub description: Option<String>,
