@@ -409,6 +409,46 @@ export function simHooks(
   options?: SharedOptions,
 ): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
 
+/** What is used of a Socket.io server, or of one of its namespaces. */
+export interface SocketServer {
+  // biome-ignore lint/suspicious/noExplicitAny: Socket.io's own types are an optional peer's
+  on(event: 'connection', listener: (socket: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: 'connection', listener: (socket: any) => void): unknown;
+}
+
+export interface RealtimeOptions extends SharedOptions {
+  /** The signed-in user of a socket. Default: `socket.data.user`, else `socket.request.user`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own socket and user, of the host's own types
+  userOf?(socket: any): any;
+}
+
+/**
+ * Watched runs over the host's own Socket.io server (`socket.io` 4): a client sends `sim:join` with `{run, lastEventId?}` and
+ * gets each event of `GET /runs/:runId/events` as `sim:event` with `{run, event, id, data}`: docs/realtime.md. The user is
+ * checked at each join.
+ */
+export function attachRealtime(io: SocketServer, options?: RealtimeOptions): { close(): void };
+
+/** What is used of a Socket.io client's socket. */
+export interface HintSocket {
+  // biome-ignore lint/suspicious/noExplicitAny: the fork's own events
+  on(event: string, listener: (data: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: string, listener: (data: any) => void): unknown;
+}
+
+export interface HintOptions extends SharedOptions {
+  /** By the fork's name of an event: where in its first argument Sim's ids are, as paths such as `data.executionId`. */
+  events: Record<string, { run?: string; flow?: string }>;
+}
+
+/**
+ * Takes events of a fork of Sim as hints: the watchers of the run, or of its flow, look at Sim at once. Gives the function
+ * that stops it.
+ */
+export function listenToSim(socket: HintSocket, options: HintOptions): () => void;
+
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;
 /** {@link SimAdapter.createFlow} of the adapter that the environment configures. */
