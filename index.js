@@ -5,9 +5,9 @@
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
-const { attachRealtime } = require('./express/realtime.js');
+const realtime = require('./express/realtime.js');
 const { createRouter } = require('./express/router.js');
-const { listenToSim } = require('./express/source.js');
+const source = require('./express/source.js');
 const { createHooks } = require('./express/webhook.js');
 
 let shared;
@@ -34,15 +34,18 @@ function simRouter(options) {
 }
 
 /** The adapter that holds the watchers, so it must be the router's: without one both are the shared one. */
-function adapterOf({ adapter = sharedAdapter(), ...rest } = {}) {
-  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
+function adapterOf({ adapter, ...rest } = {}) {
   const [stray] = Object.keys(rest);
   if (stray !== undefined)
     throw new TypeError(`${stray} is not an option; give them to the router, and its adapter here`);
+  if (adapter === undefined) return sharedAdapter();
+  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
   return adapter;
 }
 
 const simHooks = (options) => createHooks(adapterOf(options));
+const attachRealtime = (io, { userOf, ...rest } = {}) => realtime.attachRealtime(io, adapterOf(rest), userOf);
+const listenToSim = (socket, { events, ...rest }) => source.listenToSim(socket, adapterOf(rest), events);
 
 module.exports = {
   health,
@@ -52,8 +55,8 @@ module.exports = {
   proxy,
   simRouter,
   simHooks,
-  attachRealtime: (io, { userOf, ...options } = {}) => attachRealtime(io, adapterOf(options), userOf),
-  listenToSim: (socket, { events, ...options }) => listenToSim(socket, adapterOf(options), events),
+  attachRealtime,
+  listenToSim,
   SimAdapter,
   SimError,
   verifySignature,
