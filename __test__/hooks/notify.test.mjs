@@ -16,7 +16,7 @@ it.each([
   ['v2', express5],
   ['v1', express4],
 ])('a draft with notify says when its run ends (%s)', async (version, express) => {
-  const { sim, host } = await startNotified([], {
+  const { sim, host, hooks } = await startNotified([], {
     express,
     sim: { apiVersions: [version], runMs: 1500 },
     adapter: { apiVersion: version },
@@ -28,6 +28,7 @@ it.each([
   const ended = sim.waitFor('status', ({ status }) => status === 'completed').then(() => performance.now());
   const last = (await watched.rest()).at(-1);
   const ms = performance.now() - (await ended);
+  expect(hooks).toEqual([[expect.stringMatching(/^\/[\w-]{22}$/), 200]]);
   console.log(`${version}: from Sim's end of the run to its event: ${ms.toFixed(0)} ms`);
   expect(last.data.run).toMatchObject({
     status: 'completed',
@@ -36,10 +37,11 @@ it.each([
 });
 
 it('a flow that ends in a Response gives out what it gave before', async () => {
-  const { host } = await startNotified([]);
+  const { host, hooks } = await startNotified([]);
   const flow = await create(host, { document: documents.response, notify: true });
   const answer = await call(host, 'POST', `/flows/${flow}/run`, { body: { input: { message: 'hi' }, mode: 'sync' } });
   expect(answer.json.run).toMatchObject({ status: 'completed', output: { data: { echo: 'hi' }, status: 201 } });
+  expect(hooks.map(([, status]) => status)).toEqual([200]);
 });
 
 it('a hook that cannot be delivered fails no run', async () => {

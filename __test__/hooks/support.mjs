@@ -25,7 +25,7 @@ export async function deliver(url, payload = '{"event":"x"}', options = {}) {
 
 /**
  * A Sim, an adapter that knows where its host is, and a host with both routers, hooks first. `callback` is the address
- * that Sim calls, `url` where users do.
+ * that Sim calls, `hooks` the path and status of each call that it made.
  */
 export async function startNotified(names, { express = express5, sim: simOptions, adapter: adapterOptions } = {}) {
   // The adapter has to know the host's address, and the host the adapter.
@@ -37,7 +37,12 @@ export async function startNotified(names, { express = express5, sim: simOptions
   const sim = await startSim(names, simOptions);
   const adapter = startAdapter(sim, { callbackUrl: callback, webhookSecret: ROOT, ...adapterOptions });
   const app = express();
-  app.use('/api/sim-hooks', simHooks({ adapter }));
+  const hooks = [];
+  const note = (req, res, next) => {
+    res.on('finish', () => hooks.push([req.url, res.statusCode]));
+    next();
+  };
+  app.use('/api/sim-hooks', note, simHooks({ adapter }));
   app.use(express.json());
   app.use((req, _res, next) => {
     const { 'x-test-user': id, 'x-test-role': role = 'USER' } = req.headers;
@@ -46,7 +51,13 @@ export async function startNotified(names, { express = express5, sim: simOptions
   });
   app.use('/api/sim', simRouter({ adapter }));
   server.on('request', app);
-  return { sim, adapter, callback, host: { url: `${origin}/api/sim`, port: server.address().port, mount: '/api/sim' } };
+  return {
+    sim,
+    adapter,
+    callback,
+    hooks,
+    host: { url: `${origin}/api/sim`, port: server.address().port, mount: '/api/sim' },
+  };
 }
 
 export { atEnd, documents, optionsFor };
