@@ -44,10 +44,10 @@ export declare class Native {
   /** How much of a webhook's body is worth reading, in bytes. */
   get maxHookBytes(): number
   /**
-   * Takes a webhook. Without a body: nothing when the body is worth reading. Bytes: the answer, packed as in
-   * [`Native::drain`].
+   * Takes a webhook. 0, without a body: the body is worth reading. Otherwise its answer is in `answer`, packed as in
+   * [`Native::drain`], that many bytes of it.
    */
-  hook(delivery: NativeDelivery, body?: Uint8Array | undefined | null): Buffer | null
+  hook(delivery: NativeDelivery, body: Uint8Array | undefined | null, answer: Buffer): number
   /** Makes the pollers of a run, else of a flow, else all of them look at Sim now. Both are Sim's ids. */
   nudge(flow?: string | undefined | null, run?: string | undefined | null): void
 }
@@ -91,31 +91,6 @@ export interface NativeDelivery {
   /** Something read the body before. */
   parsed?: boolean
   /** The host stopped reading the body, because it is larger than [`Native::max_hook_bytes`]. */
-  tooLarge?: boolean
-}
-
-/** What JavaScript hands over of one request. Absent strings are `undefined` or `null`. */
-export interface NativeRequest {
-  method: string
-  /** Path below the mount point, and query. */
-  url: string
-  mount: string
-  /** The host's own call: no user, and none needed. */
-  host: boolean
-  user?: string
-  tenant?: string
-  role?: string
-  plan?: string
-  ip?: string
-  /** The values of all `Authorization` headers; only looked at with `auth: 'jwt'`. */
-  authorization?: Array<string>
-  requestId?: string
-  idempotencyKey?: string
-  prefer?: string
-  traceparent?: string
-  lastEventId?: string
-  timeoutMs?: number
-  /** The host stopped reading the body, because it is larger than [`Native::max_body_bytes`]. */
   tooLarge?: boolean
 }
 

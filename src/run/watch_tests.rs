@@ -179,7 +179,8 @@ const fn ms(ms: u64) -> Duration {
 #[tokio::test(start_paused = true)]
 async fn a_nudged_poller_looks_at_once_and_soon_again() {
     // The clock of a test goes in whole milliseconds.
-    let near = |(elapsed, wait): (Duration, Duration), at: u64| (elapsed >= ms(at) && elapsed <= ms(at + 2)).then_some(wait);
+    let near =
+        |(elapsed, wait): (Duration, Duration), at: u64| (elapsed >= ms(at) && elapsed <= ms(at + 2)).then_some(wait);
     assert_eq!(near(rests(ms(0), ms(2000), About::Run("r")).await, 2000), Some(ms(250)));
     assert_eq!(near(rests(ms(0), ms(2000), About::Flow("f")).await, 2000), Some(ms(250)));
     assert_eq!(near(rests(ms(0), ms(3000), About::Any).await, 3000), Some(ms(1000)));
