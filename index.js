@@ -5,9 +5,9 @@
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
-const realtime = require('./express/realtime.js');
+const { openGateway } = require('./express/realtime.js');
 const { createRouter } = require('./express/router.js');
-const source = require('./express/source.js');
+const { takeHints } = require('./express/source.js');
 const { createHooks } = require('./express/webhook.js');
 
 let shared;
@@ -44,8 +44,8 @@ function adapterOf({ adapter, ...rest } = {}) {
 }
 
 const simHooks = (options) => createHooks(adapterOf(options));
-const attachRealtime = (io, { userOf, ...rest } = {}) => realtime.attachRealtime(io, adapterOf(rest), userOf);
-const listenToSim = (socket, { events, ...rest }) => source.listenToSim(socket, adapterOf(rest), events);
+const attachRealtime = (io, { userOf, ...rest } = {}) => openGateway(io, adapterOf(rest), userOf);
+const listenToSim = (socket, { events, ...rest }) => takeHints(socket, adapterOf(rest), events);
 
 module.exports = {
   health,

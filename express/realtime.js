@@ -217,7 +217,7 @@ class Gateway {
  * @param {import('./adapter.js').SimAdapter} adapter
  * @param {(socket: any) => unknown} [userOf]
  */
-function attachRealtime(io, adapter, userOf = userOfSocket) {
+function openGateway(io, adapter, userOf = userOfSocket) {
   const gateway = new Gateway(adapter, userOf);
   const accept = (socket) => gateway.accept(socket);
   io.on('connection', accept);
@@ -229,4 +229,4 @@ function attachRealtime(io, adapter, userOf = userOfSocket) {
   };
 }
 
-module.exports = { attachRealtime };
+module.exports = { openGateway };

@@ -15,7 +15,7 @@ function textAt(value, path) {
  * @param {Record<string, { flow?: string, run?: string }>} events by name, where Sim's ids are in the first argument
  * @returns {() => void} stops listening
  */
-function listenToSim(socket, { bridge }, events) {
+function takeHints(socket, { bridge }, events) {
   const listeners = Object.entries(events).map(([name, { flow, run }]) => {
     const hear = (data) => {
       const about = [textAt(data, flow), textAt(data, run)];
@@ -30,4 +30,4 @@ function listenToSim(socket, { bridge }, events) {
   };
 }
 
-module.exports = { listenToSim };
+module.exports = { takeHints };
