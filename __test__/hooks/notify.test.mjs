@@ -1,9 +1,9 @@
 // What a hook brings about: watchers hear of a run's end at once, of no other's; a draft with `notify` calls by itself.
 
 import { expect, it } from 'vitest';
-import { call, express4, express5, fieldPaths, refusal, startAll } from '../http/support.mjs';
+import { call, express4, express5, fieldPaths, refusal, startAdapter, startAll } from '../http/support.mjs';
 import { names, playSim, runIs, start, watch } from '../live/support.mjs';
-import { deliver, documents, startNotified } from './support.mjs';
+import { deliver, documents, ROOT, startNotified } from './support.mjs';
 
 /** Creates a flow of a document and deploys it. */
 async function create(host, body) {
@@ -41,6 +41,15 @@ it('a flow that ends in a Response gives out what it gave before', async () => {
   const flow = await create(host, { document: documents.response, notify: true });
   const answer = await call(host, 'POST', `/flows/${flow}/run`, { body: { input: { message: 'hi' }, mode: 'sync' } });
   expect(answer.json.run).toMatchObject({ status: 'completed', output: { data: { echo: 'hi' }, status: 201 } });
+  expect(hooks.map(([, status]) => status)).toEqual([200]);
+});
+
+it('a process takes the hooks of a flow that another one made', async () => {
+  const { sim, host, callback, hooks } = await startNotified([]);
+  const other = startAdapter(sim, { callbackUrl: callback, webhookSecret: ROOT });
+  const { flow } = await other.createFlow({ document: documents.echo, deploy: true, notify: true });
+  const answer = await call(host, 'POST', `/flows/${flow.id}/run`, { body: { mode: 'sync' } });
+  expect(answer.json.run.status).toBe('completed');
   expect(hooks.map(([, status]) => status)).toEqual([200]);
 });
 
