@@ -162,6 +162,11 @@ export interface FlowDraft {
    * exists all the same: the error's `details.flowId`.
    */
   deploy?: boolean;
+  /**
+   * Adds a Webhook block before each end of the flow, so that watchers hear of it without waiting for the next poll:
+   * docs/hooks.md. Needs `callbackUrl` and `webhookSecret`, else `invalid_request`.
+   */
+  notify?: boolean;
 }
 
 /** On whose behalf a call is made. A run belongs to the user who started it; nobody else's handle opens it. */
@@ -290,8 +295,15 @@ export interface AdapterOptions {
   workspaceId?: string;
   /** Sim's editor as browsers reach it: the only source of `flow.url`. `SIM_PUBLIC_URL` */
   publicUrl?: string;
-  /** Socket.io address as browsers reach it. `SIM_PUBLIC_WS_URL` */
+  /** Socket.io address as browsers reach it: `GET /config` tells it. `SIM_PUBLIC_WS_URL` */
   publicWsUrl?: string;
+  /** Where Sim reaches {@link simHooks}, http or https. `SIM_CALLBACK_URL` */
+  callbackUrl?: string;
+  /**
+   * Root of the secrets that Sim signs hooks with: 32 bytes or more; of several the first is given to new flows, all are
+   * accepted. `SIM_WEBHOOK_SECRET`
+   */
+  webhookSecret?: string | string[];
   /** Root of run handles and run ids: 32 bytes or more; of several the first is the newest. `SIM_HANDLE_SECRET` */
   handleSecret?: string | string[];
   /** Signs each request to Sim (RFC 9421): 32 bytes or more; of several the first signs. `SIM_SIGNING_SECRET` */
@@ -318,6 +330,10 @@ export interface AdapterOptions {
   ipMax?: number;
   /** Minutes, 1 to 10080; default 1. `SIM_IP_WINDOW` */
   ipWindow?: number;
+  /** Hooks from one address per `hookIpWindow` minutes, 0 to 100000, 0 for no limit; default 6000. `SIM_HOOK_IP_MAX` */
+  hookIpMax?: number;
+  /** Minutes, 1 to 10080; default 1. `SIM_HOOK_IP_WINDOW` */
+  hookIpWindow?: number;
   /** Plans by name, as docs/plans.md describes them. */
   plans?: Record<string, unknown>;
   /** A JSON or YAML file with the same. `SIM_PLANS_FILE` */
@@ -448,6 +464,11 @@ export interface ProbeOptions {
   adapter?: SimAdapter;
 }
 
+/** Which adapter: the router's, since its watchers are there. Default: the one that the environment configures. */
+export interface SharedOptions {
+  adapter?: SimAdapter;
+}
+
 /**
  * Two routes for whoever watches the process, without sign-in: GET `/live` is 200 as long as the event loop turns; GET
  * `/ready` is 200 while Sim was reachable within the last 5 s, Redis is there if it is configured, and the adapter is
@@ -461,6 +482,54 @@ export function simProbes(
 export function metrics(): string;
 /** The content type of {@link metrics}: `text/plain; version=0.0.4; charset=utf-8`. */
 export const METRICS_CONTENT_TYPE: string;
+
+/**
+ * Express 4 and 5 middleware for the Webhook blocks of flows, to be mounted before `express.json()` and outside the sign-in.
+ * Verifies `X-Webhook-Signature` and makes the watchers of the run, or of its flow, look at Sim at once: docs/hooks.md.
+ */
+export function simHooks(
+  options?: SharedOptions,
+): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** What is used of a Socket.io server, or of one of its namespaces. */
+export interface SocketServer {
+  // biome-ignore lint/suspicious/noExplicitAny: Socket.io's own types are an optional peer's
+  on(event: 'connection', listener: (socket: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: 'connection', listener: (socket: any) => void): unknown;
+}
+
+export interface RealtimeOptions extends SharedOptions {
+  /** The signed-in user of a socket. Default: `socket.data.user`, else `socket.request.user`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the host's own socket and user, of the host's own types
+  userOf?(socket: any): any;
+}
+
+/**
+ * Watched runs over the host's own Socket.io server (`socket.io` 4): a client sends `sim:join` with `{run, lastEventId?}` and
+ * gets each event of `GET /runs/:runId/events` as `sim:event` with `{run, event, id, data}`: docs/realtime.md. The user is
+ * checked at each join.
+ */
+export function attachRealtime(io: SocketServer, options?: RealtimeOptions): { close(): void };
+
+/** What is used of a Socket.io client's socket. */
+export interface HintSocket {
+  // biome-ignore lint/suspicious/noExplicitAny: the fork's own events
+  on(event: string, listener: (data: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: string, listener: (data: any) => void): unknown;
+}
+
+export interface HintOptions extends SharedOptions {
+  /** By the fork's name of an event: where in its first argument Sim's ids are, as paths such as `data.executionId`. */
+  events: Record<string, { run?: string; flow?: string }>;
+}
+
+/**
+ * Takes events of a fork of Sim as hints: the watchers of the run, or of its flow, look at Sim at once. Gives the function
+ * that stops it.
+ */
+export function listenToSim(socket: HintSocket, options: HintOptions): () => void;
 
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;

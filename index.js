@@ -7,7 +7,10 @@ const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
 const { createLane } = require('./express/lane.js');
 const { createProbes } = require('./express/probes.js');
+const { openGateway } = require('./express/realtime.js');
 const { createRouter } = require('./express/router.js');
+const { takeHints } = require('./express/source.js');
+const { createHooks } = require('./express/webhook.js');
 
 let shared;
 
@@ -50,6 +53,20 @@ function simProbes({ adapter = sharedAdapter(), ...rest } = {}) {
   return createProbes(adapter);
 }
 
+/** The adapter that holds the watchers, so it must be the router's: without one both are the shared one. */
+function sharedWith({ adapter, ...rest } = {}) {
+  const [stray] = Object.keys(rest);
+  if (stray !== undefined)
+    throw new TypeError(`${stray} is not an option; give them to the router, and its adapter here`);
+  if (adapter === undefined) return sharedAdapter();
+  if (!(adapter instanceof SimAdapter)) throw new TypeError('adapter must be a SimAdapter');
+  return adapter;
+}
+
+const simHooks = (options) => createHooks(sharedWith(options));
+const attachRealtime = (io, { userOf, ...rest } = {}) => openGateway(io, sharedWith(rest), userOf);
+const listenToSim = (socket, { events, ...rest }) => takeHints(socket, sharedWith(rest), events);
+
 module.exports = {
   health,
   createFlow,
@@ -61,6 +78,9 @@ module.exports = {
   simRouter,
   attachFastLane,
   simProbes,
+  simHooks,
+  attachRealtime,
+  listenToSim,
   SimAdapter,
   SimError,
   verifySignature,

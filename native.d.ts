@@ -45,6 +45,15 @@ export declare class Native {
   reply(question: number, answer?: string | undefined | null): void
   /** Takes no more requests and ends within `drain_ms`; the last record drained says when. */
   close(drainMs: number): void
+  /** How much of a webhook's body is worth reading, in bytes. */
+  get maxHookBytes(): number
+  /**
+   * Takes a webhook. 0, without a body: the body is worth reading. Otherwise its answer is in `answer`, packed as in
+   * [`Native::drain`], that many bytes of it.
+   */
+  hook(delivery: NativeDelivery, body: Uint8Array | undefined | null, answer: Buffer): number
+  /** Makes the pollers of a run, else of a flow, else all of them look at Sim now. Both are Sim's ids. */
+  nudge(flow?: string | undefined | null, run?: string | undefined | null): void
 }
 
 /** The replay store of one process. */
@@ -72,6 +81,21 @@ export declare class SignatureVerifier {
   constructor(secrets: Array<string>, maxAgeSeconds: number, skewSeconds: number)
   /** Everything that the head alone can tell. The body and the replay entry are still to be checked. */
   checkHead(head: ReceivedHead): SignatureTicket
+}
+
+/** A webhook of Sim's, without its body. Absent strings are `undefined` or `null`. */
+export interface NativeDelivery {
+  method: string
+  /** Path below the mount point, and query. */
+  url: string
+  ip?: string
+  requestId?: string
+  signature?: string
+  id?: string
+  /** Something read the body before. */
+  parsed?: boolean
+  /** The host stopped reading the body, because it is larger than [`Native::max_hook_bytes`]. */
+  tooLarge?: boolean
 }
 
 /** A request to sign, as it will be sent. */

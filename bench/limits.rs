@@ -37,7 +37,8 @@ fn visit(policy: &Policy, users: &[String], times: &mut Vec<Duration>) -> String
 
 fn main() {
     let time = FrozenClock::at(0);
-    let config = PolicyConfig { plans: Plans::none(), user_rate: Rate::new(60, 1), ip_rate: None, redis: None };
+    let config =
+        PolicyConfig { plans: Plans::none(), user_rate: Rate::new(60, 1), ip_rate: None, hook_rate: None, redis: None };
     let Ok(policy) = Policy::new(config, time.clock(), Box::new(|_| ())) else {
         return;
     };

@@ -21,11 +21,13 @@ export function newKey() {
 export function createClient(options) {
   const transport = new Transport(options);
   const timing = { ...TIMING, ...options.timing };
+  const { socket } = options;
   const flowPath = (/** @type {string} */ id, rest = '') => `/flows/${encodeURIComponent(id)}${rest}`;
   const runPath = (/** @type {string} */ id, /** @type {string} */ rest) => `/runs/${encodeURIComponent(id)}${rest}`;
   const runOf = (/** @type {{run: any}} */ answer) => answer.run;
 
   return {
+    config: ({ signal } = {}) => transport.json('GET', '/config', { signal }).then(({ config }) => config),
     flows: ({ cursor, limit, signal } = {}) => {
       const query = new URLSearchParams();
       if (cursor) query.set('cursor', cursor);
@@ -40,9 +42,9 @@ export function createClient(options) {
       return transport.json('POST', flowPath(id, '/run'), { body, headers, signal }).then(runOf);
     },
     streamRun: (id, { input = {}, idempotencyKey = newKey(), signal } = {}) =>
-      streamRun(transport, id, { input, key: idempotencyKey, signal, timing }),
+      streamRun(transport, id, { input, key: idempotencyKey, signal, timing, socket }),
     run: (id, { signal } = {}) => transport.json('GET', runPath(id, '/status'), { signal }).then(runOf),
-    watchRun: (id, { signal } = {}) => watchRun(transport, id, { signal, timing }),
+    watchRun: (id, { signal } = {}) => watchRun(transport, id, { signal, timing, socket }),
     cancelRun: (id) => transport.json('POST', runPath(id, '/cancel')).then(runOf),
     resumeRun: (id, { input = {}, contextId } = {}) => {
       const body = { input, ...(contextId && { contextId }) };

@@ -2,6 +2,7 @@
 // nothing of tokens and nothing of what is done with the events.
 
 import { networkError, SimError } from './error.js';
+import { readSocket } from './socket.js';
 import { readEvents } from './sse.js';
 
 const FINAL = ['completed', 'failed', 'cancelled'];
@@ -96,42 +97,77 @@ function passing(error, signal) {
 const fatalEvent = (error) => new SimError(error, { status: error.code === 'not_found' ? 404 : 502 });
 
 /**
+ * `open` once the answer is there, then its events.
+ *
+ * @param {Transport} transport
+ * @param {string} path
+ * @param {{lastEventId: string, signal?: AbortSignal | undefined, silentMs: number}} options
+ * @returns {AsyncGenerator<{event: string, id: string, data: any}, void>}
+ */
+async function* readHttp(transport, path, { lastEventId, signal, silentMs }) {
+  const headers = { accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }) };
+  const { body } = await transport.open('GET', path, { signal, headers });
+  try {
+    yield { event: 'open', id: '', data: {} };
+    for await (const { event, id, data } of readEvents(/** @type {any} */ (body), silentMs)) {
+      yield { event, id, data: parse(data) };
+    }
+  } finally {
+    // Whoever left before the first event has never read it.
+    if (body && !body.locked) body.cancel().catch(() => {});
+  }
+}
+
+/**
  * `status` events until the run has ended, over as many connections as it takes.
  *
  * @param {Transport} transport
  * @param {string} runId
- * @param {{signal?: AbortSignal | undefined, timing: Timing}} options
+ * @param {{signal?: AbortSignal | undefined, timing: Timing, socket?: import('./index.js').RunSocket | undefined}} options
  * @returns {AsyncGenerator<RunEvent, void>}
  */
-export async function* watchRun(transport, runId, { signal, timing }) {
+export async function* watchRun(transport, runId, { signal, timing, socket }) {
   const backoff = new Backoff(timing);
   const path = `/runs/${encodeURIComponent(runId)}/events`;
-  let lastId = '';
+  const renew = async () => {
+    await transport.renew();
+    // What the socket says of itself is said when it connects.
+    socket?.disconnect().connect();
+  };
+  let lastEventId = '';
+  let renewed = false;
   for (;;) {
     /** @type {SimError | undefined} */
     let lost;
-    let renewed = false;
+    const fresh = renewed;
+    renewed = false;
     const begun = Date.now();
+    const options = { lastEventId, signal, silentMs: timing.silentMs };
     try {
-      const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) };
-      const { body } = await transport.open('GET', path, { signal, headers });
-      yield { type: 'connection', state: 'open' };
-      for await (const { event, data, id } of readEvents(/** @type {any} */ (body), timing.silentMs)) {
+      for await (const { event, data: value, id } of socket
+        ? readSocket(socket, runId, options)
+        : readHttp(transport, path, options)) {
+        if (event === 'open') yield { type: 'connection', state: 'open' };
         if (event === 'reauth') {
-          await transport.renew();
+          await renew();
           renewed = true;
           break;
         }
-        const value = parse(data);
         if (event === 'error') throw fatalEvent(value.error);
         if (event !== 'status') continue;
-        lastId = id;
+        lastEventId = id;
         backoff.reset();
         yield { type: 'status', run: value.run };
         if (isFinal(value.run.status)) return;
       }
     } catch (error) {
-      lost = passing(error, signal);
+      // A request renews its token itself; a socket that connected with an old one has to connect again.
+      if (socket && !fresh && /** @type {any} */ (error)?.code === 'unauthenticated') {
+        await renew();
+        renewed = true;
+      } else {
+        lost = passing(error, signal);
+      }
     }
     if (renewed && Date.now() - begun > timing.firstRetryMs) continue;
     const retryInMs = backoff.next(lost);
@@ -147,10 +183,10 @@ export async function* watchRun(transport, runId, { signal, timing }) {
  *
  * @param {Transport} transport
  * @param {string} flowId
- * @param {{input: object, key: string, signal?: AbortSignal | undefined, timing: Timing}} options
+ * @param {{input: object, key: string, signal?: AbortSignal | undefined, timing: Timing, socket?: import('./index.js').RunSocket | undefined}} options
  * @returns {AsyncGenerator<RunEvent, void>}
  */
-export async function* streamRun(transport, flowId, { input, key, signal, timing }) {
+export async function* streamRun(transport, flowId, { input, key, signal, timing, socket }) {
   const backoff = new Backoff(timing);
   const path = `/flows/${encodeURIComponent(flowId)}/run`;
   const headers = { accept: 'text/event-stream', 'idempotency-key': `"${key}"` };
@@ -184,7 +220,7 @@ export async function* streamRun(transport, flowId, { input, key, signal, timing
     yield { type: 'connection', state: 'lost', retryInMs, error: lost };
     await pause(retryInMs, signal);
   }
-  for await (const event of watchRun(transport, run.id, { signal, timing })) {
+  for await (const event of watchRun(transport, run.id, { signal, timing, socket })) {
     const ended = event.type === 'status' && isFinal(event.run.status);
     yield ended ? { type: 'final', run: event.run } : event;
   }

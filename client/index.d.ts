@@ -40,6 +40,8 @@ export interface FlowDraft {
   agentIds?: string[];
   template?: string;
   deploy?: boolean;
+  /** Whether Sim is to say at once when a run of it nears its end; the server must be set up for that. */
+  notify?: boolean;
 }
 
 export interface RunReceipt {
@@ -108,6 +110,25 @@ export interface ClientOptions {
   /** The host's own client for JSON calls. Streams, and starts (they carry a header), always go by `fetch`. */
   request?: HostRequest;
   timing?: Timing;
+  /**
+   * The page's own socket of `socket.io-client`, connected to where `GET /config` says. Watched runs then come over it
+   * instead of event streams. Let its `auth` be a function, so that a new token is taken when it connects again.
+   */
+  socket?: RunSocket;
+}
+
+/** What is used of a socket of `socket.io-client`. */
+export interface RunSocket {
+  readonly connected: boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: Socket.io's own types are an optional peer's
+  on(event: string, listener: (value: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: string, listener: (value: any) => void): unknown;
+  emit(event: string, value: object): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  timeout(ms: number): { emitWithAck(event: string, value: object): Promise<any> };
+  connect(): unknown;
+  disconnect(): { connect(): unknown };
 }
 
 export interface CallOptions {
@@ -115,6 +136,8 @@ export interface CallOptions {
 }
 
 export interface SimClient {
+  /** What the server says of itself: where its Socket.io is, if it has one. */
+  config(options?: CallOptions): Promise<{ realtimeUrl: string | null }>;
   flows(
     options?: { cursor?: string; limit?: number } & CallOptions,
   ): Promise<{ flows: Flow[]; nextCursor: string | null }>;

@@ -22,17 +22,20 @@ function review() {
 const DRAFTS = {
   review: ['Review: an agent writes, then a person decides', review()],
   talk: ['Talk: an agent answers word by word', documents.agent],
-  echo: ['Echo: gives back its input', documents.echo],
+  echo: ['Echo: gives back its input, and says when it is done', documents.echo],
   approve: ['Approve: waits for a person', documents.approve],
   wait: ['Wait: runs until it is stopped', documents.wait],
   fail: ['Fail: ends with an error', documents.fail],
 };
 
-/** @returns {{name: string, description: string, document: object, deploy: true} | undefined} */
+/** Whether Sim can call back: the emulator always, another Sim where it has been told how. */
+const hears = () => !process.env.SIM_BASE_URL || Boolean(process.env.SIM_CALLBACK_URL);
+
+/** @returns {{name: string, description: string, document: object, deploy: true, notify?: boolean} | undefined} */
 export function draft(key) {
   if (!Object.hasOwn(DRAFTS, key)) return undefined;
   const [description, document] = DRAFTS[key];
-  return { name: `Demo ${key}`, description, document, deploy: true };
+  return { name: `Demo ${key}`, description, document, deploy: true, ...(key === 'echo' && { notify: hears() }) };
 }
 
 /** Every draft with its title, for the page. */

@@ -6,6 +6,7 @@
  */
 
 const { resolveText, resolveJson, resolveDeep } = require('./references');
+const { deliver } = require('./webhook');
 
 /** The longest a wait block waits, in ms. */
 const LONGEST_WAIT_MS = 60_000;
@@ -149,7 +150,25 @@ function pauseOutput(block, { outputs }, links) {
   };
 }
 
-const KINDS = { start_trigger: start, starter: start, function: runFunction, wait, response, agent };
+async function webhook(block, { outputs, signal }) {
+  try {
+    return await deliver(block, outputs, signal);
+  } catch (error) {
+    // A run that was cancelled meanwhile has no failure of its own.
+    signal?.throwIfAborted();
+    throw new BlockFailure(block, error.message);
+  }
+}
+
+const KINDS = {
+  start_trigger: start,
+  starter: start,
+  function: runFunction,
+  wait,
+  response,
+  agent,
+  webhook_request: webhook,
+};
 
 /** Runs one block and gives its output; any kind without a rule gives the run's input. */
 async function runBlock(block, context) {

@@ -40,6 +40,10 @@ function orderOf(state) {
   return order.filter((block) => block && block.enabled !== false);
 }
 
+/** Whether the document leads on from a block that fails. */
+const goesOnAfterError = (state, { id }) =>
+  state.edges.some(({ source, sourceHandle }) => source === id && sourceHandle === 'error');
+
 function span(block, startedAt, input, output) {
   return { block, startedAt, endedAt: new Date(), input, output };
 }
@@ -51,11 +55,11 @@ const settingsOf = (block) =>
  * Runs `state` on `input`.
  *
  * `memory` is what an earlier part of the run left behind: outputs by block id, and where to go on.
- * `emit(frame)` gets what blocks say while they run; `sleep(ms)` rejects when the run is cancelled.
+ * `emit(frame)` gets what blocks say while they run; `sleep(ms)` rejects when the run is cancelled, as `signal` says.
  * Answers `{end: 'completed', output}`, `{end: 'paused', block, memory}` or `{end: 'failed', block, message}`, each
  * with `spans` (what ran, when, with which output) and `byId` (outputs).
  */
-async function execute(state, input, { emit, sleep, pace, memory = { byId: {}, after: null, answer: null } }) {
+async function execute(state, input, { emit, sleep, pace, signal, memory = { byId: {}, after: null, answer: null } }) {
   const order = orderOf(state);
   const byId = { ...memory.byId };
   const outputs = new Map();
@@ -84,12 +88,17 @@ async function execute(state, input, { emit, sleep, pace, memory = { byId: {}, a
       return { end: 'paused', block, outputs, byId, spans };
     }
     try {
-      output = await runBlock(block, { input, outputs, emit, sleep, pace });
+      output = await runBlock(block, { input, outputs, emit, sleep, pace, signal });
     } catch (error) {
       if (!(error instanceof BlockFailure)) {
         throw error;
       }
-      spans.push(span(block, startedAt, settingsOf(block), { error: error.message }));
+      output = { error: error.message };
+      spans.push(span(block, startedAt, settingsOf(block), output));
+      if (goesOnAfterError(state, block)) {
+        remember(block, output);
+        continue;
+      }
       return { end: 'failed', block, message: error.message, byId, spans };
     }
     remember(block, output);

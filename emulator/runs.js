@@ -172,7 +172,13 @@ class Runs {
     const sleep = (ms) => (ms > 0 ? delay(ms, undefined, { signal }) : Promise.resolve());
     try {
       await sleep(this.runMs);
-      const found = await execute(run.flow.state, run.input, { emit: onFrame, sleep, pace: this.runMs, memory });
+      const found = await execute(run.flow.state, run.input, {
+        emit: onFrame,
+        sleep,
+        pace: this.runMs,
+        signal,
+        memory,
+      });
       if (!run.final && !signal.aborted) {
         this.#conclude(run, found);
       }

@@ -97,7 +97,7 @@ class SimAdapter {
 
   /** Without `user` it is the host's own call. A `user` that is nobody is one who has not signed in. */
   async #request(method, url, { timeoutMs, idempotencyKey, lastEventId, requestId, ...given }) {
-    const { user } = given;
+    const { user, ip, authorization } = given;
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs, 1);
     return {
       method,
@@ -106,6 +106,9 @@ class SimAdapter {
       host: !('user' in given),
       ...describeUser(user),
       plan: user ? text(await this.bridge.planOf(user)) : undefined,
+      // Of a client of the host's that came without HTTP.
+      ip: text(ip),
+      authorization,
       requestId: text(requestId),
       idempotencyKey: text(idempotencyKey),
       lastEventId: text(lastEventId),

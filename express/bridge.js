@@ -156,6 +156,28 @@ class Bridge {
     });
   }
 
+  /**
+   * Hands a webhook over; without a body, to learn whether it is worth reading.
+   * @param {object} delivery as `NativeDelivery` in native.d.ts
+   * @param {Uint8Array | undefined} body
+   * @param {Sink} sink gets the answer before this returns
+   * @returns {boolean} whether it is answered
+   */
+  hook(delivery, body, sink) {
+    const length = this.#native.hook(delivery, body, this.#atOnce);
+    unpack(this.#atOnce, length, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
+    return length > 0;
+  }
+
+  /** Makes the pollers of a run, else of a flow, else all of them look at Sim now. */
+  nudge(flow, run) {
+    this.#native.nudge(flow, run);
+  }
+
+  get maxHookBytes() {
+    return this.#native.maxHookBytes;
+  }
+
   get maxBodyBytes() {
     return this.#native.maxBodyBytes;
   }

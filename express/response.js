@@ -124,4 +124,4 @@ function tokenExpiry({ authorization }) {
   }
 }
 
-module.exports = { ResponseSink };
+module.exports = { ResponseSink, tokenExpiry };

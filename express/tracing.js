@@ -12,6 +12,7 @@ const REGISTRY = Symbol.for('opentelemetry.js.api.1');
 /** The routes of the HTTP contract; whatever else is asked for has none. */
 const ROUTES = new Set([
   '/health',
+  '/config',
   '/flows',
   '/flows/create',
   '/flows/:flowId',

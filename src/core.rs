@@ -8,6 +8,7 @@ use crate::config::{Config, PlansSource, Problem};
 use crate::error::{Code, Error};
 use crate::failures::Failures;
 use crate::flow::FlowList;
+use crate::hooks::Hooks;
 use crate::host::{Host, Level};
 use crate::metrics::Metrics;
 use crate::policy::{self, Clock, Event, Plans, Policy, PolicyConfig, Subject};
@@ -26,6 +27,7 @@ pub struct Core {
     pub keys_are_random: bool,
     pub idempotency: Memory,
     pub watches: Watches,
+    pub hooks: Hooks,
     pub flow_list: FlowList,
     pub policy: Policy,
     pub rules: Rules,
@@ -115,6 +117,7 @@ impl Core {
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
             watches: Watches::default(),
+            hooks: Hooks::new(config.callback_url.clone(), config.webhook_secrets.clone()),
             flow_list: FlowList::default(),
             policy,
             rules,
@@ -166,6 +169,7 @@ fn policy(config: &Config, host: Arc<dyn Host>, problems: &mut Vec<Problem>) -> 
         plans: plans.unwrap_or_else(Plans::none),
         user_rate: config.limits.user_rate,
         ip_rate: config.limits.ip_rate,
+        hook_rate: config.limits.hook_rate,
         redis,
     };
     keep(problems, Policy::new(limits, Clock::system(), Box::new(tell)).map_err(|problem| vec![ours(problem)]))

@@ -18,10 +18,12 @@ use crate::arrival::Request;
 use crate::config::{Config, Problem};
 use crate::core::Core;
 use crate::error::{Code, Error};
+use crate::hooks::{self, Delivery};
 use crate::host::{Host, Level, Outlet, Question, Told};
 use crate::identity::Identities;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Admission, Pipeline, Work};
+use crate::run::About;
 use crate::stream::{self, Pipe};
 
 /// What became of a submitted request.
@@ -168,6 +170,26 @@ impl Engine {
                 shared.start(call, work, &pipeline);
             }
         });
+    }
+
+    /// Takes a webhook: `None` asks for its body, without which it can only be refused.
+    pub fn hook(&self, delivery: &Delivery<'_>, body: Option<&[u8]>) -> Option<Answer> {
+        let request_id = self.pipeline.request_id(delivery.request_id);
+        let core = self.pipeline.core();
+        let outcome = match body {
+            _ if self.shared.closing.load(Ordering::Acquire) => Err(shutting_down()),
+            Some(body) => hooks::receive(core, delivery, body, &request_id),
+            None => match hooks::admit(core, delivery) {
+                Ok(()) => return None,
+                Err(error) => Err(error),
+            },
+        };
+        Some(outcome.unwrap_or_else(|error| Answer::error(&error, &request_id)))
+    }
+
+    /// Makes pollers look at Sim now.
+    pub fn nudge(&self, about: About<'_>) {
+        self.pipeline.core().watches.nudge(about);
     }
 
     /// Gives a call up: its request to Sim is dropped, and no answer comes.

@@ -10,6 +10,7 @@ pub mod error;
 pub mod failures;
 pub mod flow;
 pub mod health;
+pub mod hooks;
 pub mod host;
 pub mod identity;
 mod inbox;
@@ -37,6 +38,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::{Config, Problem};
 use crate::engine::{Engine, Submission};
+use crate::hooks::Delivery;
+use crate::run::About;
 
 /// Secrets are among the settings: nothing of them stays behind but what the configuration keeps and wipes itself.
 fn wipe(settings: &mut serde_json::Value) {
@@ -162,6 +165,62 @@ impl Native {
     #[napi]
     pub fn close(&self, drain_ms: u32) {
         self.engine.close(Duration::from_millis(u64::from(drain_ms)));
+    }
+}
+
+/// A webhook of Sim's, without its body. Absent strings are `undefined` or `null`.
+#[napi(object)]
+pub struct NativeDelivery {
+    pub method: String,
+    /// Path below the mount point, and query.
+    pub url: String,
+    pub ip: Option<String>,
+    pub request_id: Option<String>,
+    pub signature: Option<String>,
+    pub id: Option<String>,
+    /// Something read the body before.
+    pub parsed: Option<bool>,
+    /// The host stopped reading the body, because it is larger than [`Native::max_hook_bytes`].
+    pub too_large: Option<bool>,
+}
+
+#[napi]
+impl Native {
+    /// How much of a webhook's body is worth reading, in bytes.
+    #[napi(getter)]
+    pub fn max_hook_bytes(&self) -> u32 {
+        hooks::MAX_BODY_BYTES as u32
+    }
+
+    /// Takes a webhook. 0, without a body: the body is worth reading. Otherwise its answer is in `answer`, packed as in
+    /// [`Native::drain`], that many bytes of it.
+    #[napi]
+    pub fn hook(
+        &self,
+        delivery: NativeDelivery,
+        body: Option<&[u8]>,
+        mut answer: BufferSlice<'_>,
+    ) -> napi::Result<u32> {
+        let delivery = Delivery {
+            method: &delivery.method,
+            url: &delivery.url,
+            ip: delivery.ip.as_deref(),
+            request_id: delivery.request_id.as_deref(),
+            signature: delivery.signature.as_deref(),
+            id: delivery.id.as_deref(),
+            parsed: delivery.parsed.unwrap_or(false),
+            too_large: delivery.too_large.unwrap_or(false),
+        };
+        let Some(ours) = self.engine.hook(&delivery, body) else { return Ok(0) };
+        let packed = outbox::pack_answer(&ours, &mut answer);
+        packed.map(|length| length as u32).map_err(|_| napi::Error::from_reason("the answer does not fit"))
+    }
+
+    /// Makes the pollers of a run, else of a flow, else all of them look at Sim now. Both are Sim's ids.
+    #[napi]
+    pub fn nudge(&self, flow: Option<String>, run: Option<String>) {
+        let flow = flow.as_deref().map_or(About::Any, About::Flow);
+        self.engine.nudge(run.as_deref().map_or(flow, About::Run));
     }
 }
 

@@ -15,6 +15,7 @@ use crate::run::{FlowId, Mode, Owner, ResumeRequest, RunRef, RunRequest};
 /// Not `Debug`: it holds what users wrote.
 pub enum Operation {
     Health,
+    Config,
     ListFlows(Page),
     CreateFlow(DraftRequest),
     GetFlow(FlowId),
@@ -34,8 +35,15 @@ impl Operation {
             |handle: &str| core.handles.open(owner, handle).ok_or_else(|| Error::not_found("there is no such run"));
         Ok(match route {
             Route::Health => Operation::Health,
+            Route::Config => Operation::Config,
             Route::ListFlows(page) => Operation::ListFlows(page),
-            Route::CreateFlow => Operation::CreateFlow(DraftRequest::parse(body)?),
+            Route::CreateFlow => {
+                let request = DraftRequest::parse(body)?;
+                if request.notify {
+                    core.hooks.can_notify()?;
+                }
+                Operation::CreateFlow(request)
+            }
             Route::GetFlow(flow) => Operation::GetFlow(flow),
             Route::RunFlow(flow) => Operation::RunFlow(RunRequest::parse(flow, body, terms, &core.run_ids, owner)?),
             Route::RunStatus(handle) => Operation::RunStatus(open(&handle)?),
@@ -49,7 +57,8 @@ impl Operation {
     /// What plans call it.
     pub fn kind(&self) -> policy::Operation {
         match self {
-            Operation::Health => policy::Operation::Health,
+            // Whoever may ask for the one may ask for the other.
+            Operation::Health | Operation::Config => policy::Operation::Health,
             Operation::ListFlows(_) => policy::Operation::FlowsList,
             Operation::GetFlow(_) => policy::Operation::FlowsGet,
             Operation::CreateFlow(request) if request.deploy => policy::Operation::FlowsDeploy,
@@ -66,6 +75,7 @@ impl Operation {
     pub fn op(&self) -> Op {
         match self {
             Operation::Health => Op::Health,
+            Operation::Config => Op::Config,
             Operation::ListFlows(_) => Op::FlowsList,
             Operation::CreateFlow(_) => Op::FlowsCreate,
             Operation::GetFlow(_) => Op::FlowsGet,
@@ -92,7 +102,7 @@ impl Operation {
             | Operation::CancelRun(run)
             | Operation::ResumeRun(run, _) => Some(run.flow.as_str()),
             Operation::Forward(forward) => forward.flow.as_ref().map(FlowId::as_str),
-            Operation::Health | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
+            Operation::Health | Operation::Config | Operation::ListFlows(_) | Operation::CreateFlow(_) => None,
         }
     }
 

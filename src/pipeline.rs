@@ -113,6 +113,11 @@ impl Pipeline {
         self.core.config.max_body_bytes
     }
 
+    /// What all requests share.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// The caller's request id, if it can be passed on, else a new one.
     pub fn request_id(&self, given: Option<&str>) -> String {
         self.request_ids.take(given)
@@ -257,6 +262,7 @@ impl Pipeline {
         let head = |status| standings.onto(Answer::json(status, Vec::new(), &context.caller.request_id));
         let (status, body) = match operation {
             Operation::Health => health::health(core, context).await?,
+            Operation::Config => (200, public_config(core)),
             Operation::ListFlows(page) => (200, flow::list(core, context, page).await?),
             Operation::GetFlow(id) => (200, flow::get(core, context, id).await?),
             Operation::CreateFlow(request) => (201, flow::create(core, context, request).await?),
@@ -287,4 +293,10 @@ impl Pipeline {
         let patience = operation.patience(config.sync_timeout).map_or(Duration::ZERO, |wait| wait + ANSWER_MARGIN);
         asked.or(operation.limit()).unwrap_or_else(|| usual.max(patience))
     }
+}
+
+/// `GET /config`: what a client needs to know of the server's settings.
+fn public_config(core: &Core) -> Vec<u8> {
+    let realtime = core.config.public_ws_url.as_ref().map(url::Url::as_str);
+    json!({ "config": { "realtimeUrl": realtime.map(|url| url.trim_end_matches('/')) } }).to_string().into_bytes()
 }

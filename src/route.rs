@@ -10,6 +10,7 @@ use crate::run::FlowId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     Health,
+    Config,
     ListFlows(Page),
     CreateFlow,
     GetFlow(FlowId),
@@ -37,6 +38,7 @@ impl Route {
     pub fn op(&self) -> Op {
         match self {
             Route::Health => Op::Health,
+            Route::Config => Op::Config,
             Route::ListFlows(_) => Op::FlowsList,
             Route::CreateFlow => Op::FlowsCreate,
             Route::GetFlow(_) => Op::FlowsGet,
@@ -68,6 +70,7 @@ impl Route {
         }
         match (method, &parts[..count]) {
             ("GET", ["health"]) => Ok(Route::Health),
+            ("GET", ["config"]) => Ok(Route::Config),
             ("GET", ["flows"]) => page(query).map(Route::ListFlows),
             ("POST", ["flows", "create"]) => Ok(Route::CreateFlow),
             ("GET", ["flows", id]) => flow_id(id).map(Route::GetFlow),
@@ -143,6 +146,7 @@ mod tests {
         let cases = [
             ("GET", "/health", Route::Health),
             ("GET", "/health/", Route::Health),
+            ("GET", "/config", Route::Config),
             ("GET", "/flows", Route::ListFlows(Page { cursor: None, limit: 50 })),
             ("GET", "/flows?limit=7&cursor=x%3D", Route::ListFlows(Page { cursor: Some("x=".into()), limit: 7 })),
             ("POST", "/flows/create", Route::CreateFlow),

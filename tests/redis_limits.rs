@@ -193,6 +193,7 @@ async fn an_address_is_limited_across_instances_and_then_takes_nothing_of_the_us
             plans: Plans::from_text(r#"{"free":{"runsPerDay":1}}"#).expect("good plans"),
             user_rate: None,
             ip_rate: Rate::new(1, 1),
+            hook_rate: None,
             redis: Some(redis_at(&redis.uri())),
         };
         Policy::new(config, FrozenClock::at(NOON).clock(), Box::new(|_| ())).expect("a good configuration")
@@ -327,6 +328,7 @@ fn an_address_of_redis_that_is_wrong_is_refused_without_repeating_its_password()
         plans: Plans::none(),
         user_rate: None,
         ip_rate: None,
+        hook_rate: None,
         redis: Some(redis_at("redi://user:hunter2@127.0.0.1:6379")),
     };
     assert!(!format!("{config:?}").contains("hunter2"));

@@ -175,3 +175,11 @@ test.each([
     'GET /api/sim/runs/run-1/events',
   ]);
 });
+
+test('whoever leaves before the first event closes the stream', async () => {
+  const server = await serve(stream([], 'open'));
+  const events = clientOf(server).watchRun('run-1');
+  expect((await events.next()).value).toEqual({ type: 'connection', state: 'open' });
+  await events.return();
+  await server.requests[0].gone;
+});

@@ -2,9 +2,11 @@
 
 import {
   type AdapterOptions,
+  attachRealtime,
   createFlow,
   type Flow,
   health,
+  listenToSim,
   METRICS_CONTENT_TYPE,
   metrics,
   proxy,
@@ -16,12 +18,15 @@ import {
   SimAdapter,
   SimError,
   type SimErrorCode,
+  simHooks,
   simProbes,
   simRouter,
 } from '@sigmacode/sim-adapter';
 import express from 'express';
 import pino from 'pino';
 import winston from 'winston';
+import { Server } from 'socket.io';
+import { io } from 'socket.io-client';
 
 interface HostUser {
   id: string;
@@ -41,6 +46,9 @@ export async function uses() {
   };
   const adapter = new SimAdapter(options);
 
+  express().use('/api/sim-hooks', simHooks(), simHooks({ adapter }));
+  attachRealtime(new Server().of('/sim'), { adapter, userOf: async (socket) => socket.data.user }).close();
+  listenToSim(io(), { adapter, events: { 'run-updated': { run: 'executionId' } } })();
   express().use('/api/sim', simRouter(), simRouter({ adapter }), simRouter(options));
   express().use('/probes', simProbes(), simProbes({ adapter }));
   // @ts-expect-error: probes are those of an adapter that is there
@@ -89,6 +97,8 @@ export async function uses() {
   new SimAdapter({ baseURL: 'http://localhost' });
   // @ts-expect-error: an adapter that is there has its options already
   simRouter({ adapter, baseUrl: 'http://localhost' });
+  // @ts-expect-error: the router has the options
+  simHooks({ webhookSecret: 'x' });
   // @ts-expect-error: an input is an object
   await runFlow('f', { input: 'text' });
   // @ts-expect-error: a mode that there is not

@@ -3,6 +3,7 @@
 import { createClient } from '@sigmacode/sim-adapter/client';
 import { SimProvider } from '@sigmacode/sim-adapter/client/react';
 import { useState } from 'react';
+import { io } from 'socket.io-client';
 
 import { signIn } from './session.mjs';
 import { Workbench } from './workbench.jsx';
@@ -16,7 +17,7 @@ function SignIn({ onSignedIn }) {
     event.preventDefault();
     const name = event.nativeEvent.submitter.value || new FormData(event.currentTarget).get('username');
     try {
-      onSignedIn(await signIn(name));
+      await onSignedIn(await signIn(name));
     } catch (error) {
       setProblem(error.message);
     }
@@ -48,10 +49,18 @@ export function App() {
   const [signedIn, setSignedIn] = useState(null);
   const [locale, setLocale] = useState('en');
 
-  /** A client belongs to one user: what it knows goes with it. */
-  function enter(session) {
-    const { getToken, refresh, user } = session;
-    setSignedIn({ user, client: createClient({ getToken, refresh }) });
+  /** A client belongs to one user: what it knows goes with it. With `?socket` it follows runs over Socket.io. */
+  async function enter({ user, ...options }) {
+    const asked = new URLSearchParams(location.search).has('socket');
+    const { realtimeUrl } = asked ? await createClient(options).config() : { realtimeUrl: null };
+    const auth = (give) => give({ token: options.getToken() });
+    const socket = realtimeUrl ? io(realtimeUrl, { auth }) : undefined;
+    setSignedIn({ user, socket, client: createClient({ ...options, socket }) });
+  }
+
+  function leave() {
+    signedIn.socket?.disconnect();
+    setSignedIn(null);
   }
 
   return (
@@ -76,7 +85,7 @@ export function App() {
           <SimProvider client={signedIn.client} locale={locale}>
             <p className="row">
               Signed in as {signedIn.user.username}, role {signedIn.user.role}.
-              <button type="button" className="quiet" onClick={() => setSignedIn(null)}>
+              <button type="button" className="quiet" onClick={leave}>
                 Sign out
               </button>
             </p>

@@ -78,6 +78,7 @@ pub struct JwtConfig {
 pub struct LimitsConfig {
     pub user_rate: Option<Rate>,
     pub ip_rate: Option<Rate>,
+    pub hook_rate: Option<Rate>,
     pub plans: PlansSource,
     pub redis: Option<RedisConfig>,
     /// PEM file of the authorities that Redis' certificate is checked against.
@@ -99,6 +100,10 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// Sim's or the host's Socket.io address as browsers see it.
     pub public_ws_url: Option<Url>,
+    /// Where Sim reaches the host's `simHooks()`.
+    pub callback_url: Option<Url>,
+    /// Newest first; the roots of the secrets that Sim signs hooks with.
+    pub webhook_secrets: Vec<Secret>,
     /// Newest first; the first signs.
     pub signing_secrets: Vec<Secret>,
     /// Newest first; the roots of handles and run ids.
@@ -175,6 +180,8 @@ impl Config {
             sim,
             public_url: r.url("publicUrl", "SIM_PUBLIC_URL", &["http", "https"]),
             public_ws_url: r.url("publicWsUrl", "SIM_PUBLIC_WS_URL", &["ws", "wss", "http", "https"]),
+            callback_url: r.url("callbackUrl", "SIM_CALLBACK_URL", &["http", "https"]),
+            webhook_secrets: r.secrets("webhookSecret", "SIM_WEBHOOK_SECRET"),
             handle_secrets: if own_handle_secrets.is_empty() { signing_secrets.clone() } else { own_handle_secrets },
             signing_secrets,
             sync_timeout: r.millis("syncTimeoutMs", "SIM_SYNC_TIMEOUT_MS", 30_000, 1..=600_000),
@@ -221,6 +228,7 @@ fn jwt(r: &mut Reader<'_>) -> Option<JwtConfig> {
 fn limits(r: &mut Reader<'_>) -> LimitsConfig {
     let user_rate = rate(r, ("userMax", "SIM_USER_MAX", 240), ("userWindow", "SIM_USER_WINDOW"));
     let ip_rate = rate(r, ("ipMax", "SIM_IP_MAX", 1200), ("ipWindow", "SIM_IP_WINDOW"));
+    let hook_rate = rate(r, ("hookIpMax", "SIM_HOOK_IP_MAX", 6000), ("hookIpWindow", "SIM_HOOK_IP_WINDOW"));
     r.ignore("planOf");
     let plans = match (r.value("plans"), r.text("plansFile", "SIM_PLANS_FILE")) {
         (Some(_), Some(_)) => {
@@ -237,7 +245,7 @@ fn limits(r: &mut Reader<'_>) -> LimitsConfig {
     // LibreChat's own switch: an address that it does not use is not ours to use either.
     let off = r.env("USE_REDIS").as_deref() == Some("false");
     let redis = uri.filter(|_| !off).map(|uri| RedisConfig { uri, prefix, cluster, ca: None });
-    LimitsConfig { user_rate, ip_rate, plans, redis, redis_ca_file: r.text("redisCa", "REDIS_CA") }
+    LimitsConfig { user_rate, ip_rate, hook_rate, plans, redis, redis_ca_file: r.text("redisCa", "REDIS_CA") }
 }
 
 /// `MAX` requests per `WINDOW` minutes, as LibreChat names its limits; `MAX` 0: no limit.

@@ -1,10 +1,12 @@
 //! `POST /flows/create`: a draft in Sim, deployed when asked.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep_until;
 
+use super::notify;
 use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
@@ -16,17 +18,20 @@ use crate::upstream::api::{Api, Created, Deployment, Draft};
 const MAX_NAME: usize = 200;
 const MAX_DESCRIPTION: usize = 2000;
 
-/// The body `{name?, description?, document?, deploy?}`.
+/// The body `{name?, description?, document?, deploy?, notify?}`. Not `Debug`: it holds what users wrote.
 pub struct DraftRequest {
     pub draft: Draft,
     pub deploy: bool,
+    /// Whether Sim is to say when a run of it nears its end.
+    pub notify: bool,
 }
 
 impl DraftRequest {
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut fields = Fields::parse(body)?;
         let deploy = fields.boolean("deploy").unwrap_or(false);
-        Self::read(fields, "document", deploy)
+        let notify = fields.boolean("notify").unwrap_or(false);
+        Ok(Self { notify, ..Self::read(fields, "document", deploy)? })
     }
 
     /// Sim's own body to create or to import: `{workspaceId, name?, description?, workflow?}`. The workspace is checked
@@ -61,7 +66,7 @@ impl DraftRequest {
         }
         let document = document.map(ToOwned::to_owned);
         fields.finish()?;
-        Ok(Self { draft: Draft { name, description, document }, deploy })
+        Ok(Self { draft: Draft { name, description, document }, deploy, notify: false })
     }
 }
 
@@ -69,9 +74,20 @@ impl DraftRequest {
 pub async fn create(core: &Core, context: &Context, request: &DraftRequest) -> Result<Vec<u8>, Error> {
     let upstream = core.upstream()?;
     let api = upstream.api(&context.caller).await?;
-    let call = api.create(upstream.workspace.as_deref(), &request.draft)?;
+    let target = if request.notify { Some(core.hooks.target()?) } else { None };
+    let draft = match &target {
+        None => Cow::Borrowed(&request.draft),
+        Some(target) => {
+            let document = Some(notify::add(request.draft.document.as_deref(), target)?);
+            Cow::Owned(Draft { document, ..request.draft.clone() })
+        }
+    };
+    let call = api.create(upstream.workspace.as_deref(), &draft)?;
     let reply = upstream.send(&context.caller, &call).await?;
     let created = api.read_created(&reply)?;
+    if let Some(target) = target {
+        core.hooks.became(target, &created.id);
+    }
     if request.deploy {
         // The flow exists whatever happens now: the caller must be able to find it.
         deploy(upstream, api, context, &created.id)

@@ -2,6 +2,7 @@
 
 mod create;
 mod list;
+mod notify;
 
 use serde_json::json;
 

@@ -34,6 +34,7 @@ operations! {
     // No such route.
     Unknown = "unknown";
     Health = "health";
+    Config = "config";
     FlowsList = "flows_list";
     FlowsGet = "flows_get";
     FlowsCreate = "flows_create";

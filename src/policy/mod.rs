@@ -37,7 +37,7 @@ use tokio::time::Instant;
 
 use answer::Limit;
 use key::{Key, Keys, canonical_ip};
-use rate::{Arrivals, Limiter};
+use rate::{Arrivals, Limiter, RateVerdict};
 use redis::{Owner, Shared};
 use runs::Runs;
 use verdict::{Demand, RunDemand, RunLimits, Verdict};
@@ -50,6 +50,8 @@ pub struct PolicyConfig {
     pub user_rate: Option<Rate>,
     /// For each bucket, by address; `None`: no limit.
     pub ip_rate: Option<Rate>,
+    /// Of hooks, by address; `None`: no limit.
+    pub hook_rate: Option<Rate>,
     pub redis: Option<RedisConfig>,
 }
 
@@ -66,6 +68,7 @@ pub struct Policy {
     /// By plan, then by bucket.
     limiters: Vec<[Option<Limiter>; 3]>,
     ip_limiters: [Option<Limiter>; 3],
+    hook_limiter: Option<Limiter>,
     arrivals: Arc<Arrivals>,
     runs: Runs,
     keys: Keys,
@@ -76,9 +79,9 @@ pub struct Policy {
 impl Policy {
     /// Opens no connection; [`Policy::connect`] does.
     pub fn new(config: PolicyConfig, clock: Clock, on_event: OnEvent) -> Result<Policy, Problem> {
-        let PolicyConfig { plans, user_rate, ip_rate, redis } = config;
+        let PolicyConfig { plans, user_rate, ip_rate, hook_rate, redis } = config;
         let by_plan: Vec<_> = plans.all().iter().map(|plan| plan.rates.map(|rate| rate.or(user_rate))).collect();
-        let refills = by_plan.iter().flatten().chain([&ip_rate]).flatten().map(Rate::refill_all);
+        let refills = by_plan.iter().flatten().chain([&ip_rate, &hook_rate]).flatten().map(Rate::refill_all);
         let arrivals = Arc::new(Arrivals::new(refills.max().unwrap_or_default(), clock.clone()));
         let limiter = |rate: Option<Rate>| rate.and_then(|rate| Limiter::new(rate, &arrivals, &clock));
         let leases = plans.all().iter().filter_map(|plan| plan.max_run_seconds);
@@ -86,6 +89,7 @@ impl Policy {
         Ok(Policy {
             limiters: by_plan.into_iter().map(|rates| rates.map(limiter)).collect(),
             ip_limiters: [ip_rate; 3].map(limiter),
+            hook_limiter: limiter(hook_rate),
             runs: Runs::new(longest_lease, clock.clone()),
             keys: Keys::new(),
             shared: redis.map(|redis| Shared::new(&redis, clock.clone(), on_event)).transpose()?,
@@ -125,6 +129,15 @@ impl Policy {
         let verdict = Verdict::of_rate(Some(limiter.take(key)), false);
         let admitted = Limit::of_ip(bucket, limiter.rate).answer(self.clock.unix_ms(), verdict)?;
         Ok(admitted.standing)
+    }
+
+    /// The rate of an address that sends hooks, in this process. When it is used up: the time until it is not.
+    pub fn check_hook(&self, ip: &str) -> Option<Duration> {
+        let verdict = self.hook_limiter.as_ref()?.take(self.keys.key(("hook", canonical_ip(ip))));
+        match verdict {
+            RateVerdict::Admitted { .. } => None,
+            RateVerdict::Refused { wait, .. } => Some(wait),
+        }
     }
 
     /// What needs no counting: the operation, the flow, the size of the input. Takes nothing.

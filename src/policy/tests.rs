@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 fn policy(plans: &str, user_rate: Option<Rate>, ip_rate: Option<Rate>) -> (Policy, FrozenClock) {
     let time = FrozenClock::at(NOON);
     let plans = if plans.is_empty() { Plans::none() } else { Plans::from_text(plans).expect("good plans") };
-    let config = PolicyConfig { plans, user_rate, ip_rate, redis: None };
+    let config = PolicyConfig { plans, user_rate, ip_rate, hook_rate: None, redis: None };
     (Policy::new(config, time.clock(), Box::new(|_| ())).expect("a good configuration"), time)
 }
 

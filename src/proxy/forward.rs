@@ -61,13 +61,8 @@ pub async fn forward(
         };
         let mut rewriter = Rewriter::default();
         let mut shown = Vec::new();
-<<<<<<< HEAD
-        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| Error::malformed())?;
-        let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
-=======
         rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
-        let outlet = core.host.open(context.call, head(status).streamed());
->>>>>>> quick
+        let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
         loop {
             // Few large pieces cost the host less than many small ones, and nobody reads half a JSON text.
             if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE {

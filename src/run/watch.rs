@@ -8,9 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::events::Events;
+use super::nudge::{About, Nudges};
 use super::{Owner, RunRef, json, read};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
@@ -54,31 +55,50 @@ struct Watched {
     run: RunRef,
 }
 
+/// What leads to a poller.
+#[derive(Clone)]
+struct Line {
+    sender: watch::Sender<News>,
+    nudges: Arc<Nudges>,
+}
+
 /// The runs that somebody watches.
 #[derive(Default)]
-pub struct Watches(Mutex<HashMap<Watched, watch::Sender<News>>>);
+pub struct Watches(Mutex<HashMap<Watched, Line>>);
 
 impl Watches {
     /// Follows `run`, with the poller that others already have, or with a new one.
     fn follow(&self, core: &Arc<Core>, context: &Context, run: &RunRef) -> watch::Receiver<News> {
         let watched = Watched { owner: context.user.owner.clone(), run: run.clone() };
         let mut pollers = self.lock();
-        if let Some(poller) = pollers.get(&watched) {
-            let mut news = poller.subscribe();
+        if let Some(line) = pollers.get(&watched) {
+            let mut news = line.sender.subscribe();
             // What the others know already is news to whoever comes now.
             news.mark_changed();
             return news;
         }
         let (sender, receiver) = watch::channel(News::None);
-        pollers.insert(watched.clone(), sender.clone());
-        tokio::spawn(Poller { core: Arc::clone(core), context: context.clone(), watched, sender }.poll());
+        let line = Line { sender, nudges: Arc::default() };
+        pollers.insert(watched.clone(), line.clone());
+        tokio::spawn(Poller { core: Arc::clone(core), context: context.clone(), watched, line }.poll());
         receiver
+    }
+
+    /// Makes the pollers that this is about look at Sim now, each no oftener than its pace allows. Gives their number.
+    pub fn nudge(&self, about: About<'_>) -> usize {
+        let pollers = self.lock();
+        let meant = pollers.iter().filter(|(watched, _)| match about {
+            About::Run(run) => watched.run.run.as_str() == run,
+            About::Flow(flow) => watched.run.flow.as_str() == flow,
+            About::Any => true,
+        });
+        meant.map(|(_, line)| line.nudges.give(about)).count()
     }
 
     /// Ends the poller of a run if nobody watches it any more.
     fn leave_unwatched(&self, watched: &Watched) -> bool {
         let mut pollers = self.lock();
-        let unwatched = pollers.get(watched).is_none_or(|sender| sender.receiver_count() == 0);
+        let unwatched = pollers.get(watched).is_none_or(|line| line.sender.receiver_count() == 0);
         if unwatched {
             pollers.remove(watched);
         }
@@ -88,14 +108,14 @@ impl Watches {
     /// How many runs are watched, and by how many.
     pub fn counts(&self) -> (usize, usize) {
         let pollers = self.lock();
-        (pollers.len(), pollers.values().map(watch::Sender::receiver_count).sum())
+        (pollers.len(), pollers.values().map(|line| line.sender.receiver_count()).sum())
     }
 
     fn remove(&self, watched: &Watched) {
         self.lock().remove(watched);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Watched, watch::Sender<News>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Watched, Line>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,7 +125,7 @@ struct Poller {
     /// The first watcher's.
     context: Context,
     watched: Watched,
-    sender: watch::Sender<News>,
+    line: Line,
 }
 
 impl Poller {
@@ -133,29 +153,42 @@ impl Poller {
                     misses = if error.code == Code::NotFound { misses + 1 } else { 0 };
                     least = error.retry_after.unwrap_or_default();
                     wait = longer(wait);
-                    let unknown = matches!(&*self.sender.borrow(), News::None);
+                    let unknown = matches!(&*self.line.sender.borrow(), News::None);
                     if unknown || misses >= MISSES {
                         self.core.watches.remove(&self.watched);
-                        self.sender.send_replace(News::Trouble(error));
+                        self.line.sender.send_replace(News::Trouble(error));
                         return;
                     }
                 }
             }
-            tokio::select! {
-                () = sleep(spread(wait).max(least.min(LONGEST_PAUSE))) => {}
+            wait = self.rest(wait, least.min(LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// Waits until the run is to be read again: about `wait`, less when nudged, never less than `least`. Gives the wait to
+    /// go on with.
+    async fn rest(&self, mut wait: Duration, least: Duration) -> Duration {
+        let began = Instant::now();
+        let mut due = began + spread(wait).max(least);
+        loop {
+            let pace = tokio::select! {
+                () = sleep_until(due) => return wait,
                 // Whoever comes next shall not find a poller asleep with old news.
-                () = self.sender.closed() => {}
-            }
+                () = self.line.sender.closed() => return wait,
+                pace = self.line.nudges.next() => pace,
+            };
+            due = due.min(began + pace.gap.max(least));
+            wait = wait.min(pace.wait);
         }
     }
 
     /// Whether the state is news.
     fn tell(&self, state: &RunState) -> bool {
         let id = id(state);
-        let known = matches!(&*self.sender.borrow(), News::State(seen) if seen.id == id);
+        let known = matches!(&*self.line.sender.borrow(), News::State(seen) if seen.id == id);
         if !known {
             let json = json::full(&self.core, &self.context, &self.watched.run, state);
-            self.sender.send_replace(News::State(Arc::new(Seen { id, status: state.status, json })));
+            self.line.sender.send_replace(News::State(Arc::new(Seen { id, status: state.status, json })));
         }
         !known
     }

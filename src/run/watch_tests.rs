@@ -147,3 +147,67 @@ fn an_id_names_what_a_watcher_can_see() {
     assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 3);
     assert!(ids.iter().all(|id| id.len() == 16));
 }
+
+/// A poller that somebody watches, and its watcher.
+fn poller() -> (Poller, watch::Receiver<News>) {
+    let (sender, receiver) = watch::channel(News::None);
+    let context = context("ann");
+    let watched = Watched { owner: context.user.owner.clone(), run: run() };
+    let line = Line { sender, nudges: Arc::default() };
+    (Poller { core: core("http://127.0.0.1:9"), context, watched, line }, receiver)
+}
+
+/// How long a poller rests, and the wait that it goes on with, when nudged `after` the beginning.
+async fn rests(least: Duration, after: Duration, about: About<'static>) -> (Duration, Duration) {
+    let (poller, _watcher) = poller();
+    let nudges = Arc::clone(&poller.line.nudges);
+    tokio::spawn(async move {
+        sleep(after).await;
+        // However many, they are one.
+        for _ in 0..100 {
+            nudges.give(about);
+        }
+    });
+    let began = Instant::now();
+    let wait = poller.rest(SLOWEST, least).await;
+    (began.elapsed(), wait)
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nudged_poller_looks_at_once_and_soon_again() {
+    // The clock of a test goes in whole milliseconds.
+    let near =
+        |(elapsed, wait): (Duration, Duration), at: u64| (elapsed >= ms(at) && elapsed <= ms(at + 2)).then_some(wait);
+    assert_eq!(near(rests(ms(0), ms(2000), About::Run("r")).await, 2000), Some(ms(250)));
+    assert_eq!(near(rests(ms(0), ms(2000), About::Flow("f")).await, 2000), Some(ms(250)));
+    assert_eq!(near(rests(ms(0), ms(3000), About::Any).await, 3000), Some(ms(1000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nudges_keep_their_distance() {
+    let near = |(elapsed, _): (Duration, Duration), at: u64| elapsed >= ms(at) && elapsed <= ms(at + 2);
+    assert!(near(rests(ms(0), ms(1), About::Run("r")).await, 250));
+    assert!(near(rests(ms(0), ms(1), About::Any).await, 2500));
+    assert!(near(rests(ms(8000), ms(1), About::Run("r")).await, 8000), "Sim said when to come back");
+}
+
+#[tokio::test]
+async fn a_nudge_reaches_whom_it_is_about() {
+    let (url, _) = sim().await;
+    let core = core(&url);
+    let other = RunRef { run: SimRunId::parse("r2").unwrap(), ..run() };
+    let elsewhere = RunRef { flow: FlowId::parse("f2").unwrap(), run: SimRunId::parse("r3").unwrap(), ..run() };
+    let _watchers: Vec<_> = [run(), other, elsewhere]
+        .iter()
+        .flat_map(|run| ["ann", "bob"].map(|name| core.watches.follow(&core, &context(name), run)))
+        .collect();
+    let reached = |about| core.watches.nudge(about);
+    assert_eq!(reached(About::Run("r")), 2);
+    assert_eq!(reached(About::Flow("f")), 4);
+    assert_eq!(reached(About::Any), 6);
+    assert_eq!((reached(About::Run("f")), reached(About::Flow("r"))), (0, 0));
+}

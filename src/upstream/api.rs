@@ -9,6 +9,7 @@ use crate::error::{Code, Error};
 use crate::run::{FlowId, Generation, SimRunId};
 
 /// A flow to create. At least one of `name` and `document` is set. Not `Debug`: it holds what users wrote.
+#[derive(Clone)]
 pub struct Draft {
     pub name: Option<String>,
     pub description: Option<String>,

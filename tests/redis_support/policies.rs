@@ -34,7 +34,7 @@ pub(crate) fn policy(
     let on_event = Box::new(move |event| {
         let _ = tell.send(event);
     });
-    let config = PolicyConfig { plans, user_rate, ip_rate: None, redis };
+    let config = PolicyConfig { plans, user_rate, ip_rate: None, hook_rate: None, redis };
     let policy = Policy::new(config, clock, on_event).expect("a good configuration");
     (Arc::new(policy), events)
 }

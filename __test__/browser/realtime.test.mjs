@@ -1,0 +1,21 @@
+// The page with a socket: a run in the background is followed over Socket.io, and not over an event stream.
+
+import { expect, test } from 'vitest';
+
+import { cardOf, openAs, pick, shows, startHost } from './support.mjs';
+
+test('a run in the background is followed over the socket', async () => {
+  const { url, sim } = await startHost(['wait']);
+  const window = await openAs({ url: `${url}/?socket` }, 'ada');
+  const requests = [];
+  window.on('request', (request) => requests.push(new URL(request.url()).pathname));
+  await window.getByText('In the background').click();
+  await pick(window, 'wait');
+  await window.getByRole('button', { name: 'Start' }).click();
+  const card = cardOf(window, 'wait');
+  await shows(card, 'Running');
+  await card.getByRole('button', { name: 'Cancel' }).click();
+  await shows(card, 'Cancelled');
+  expect(sim.runs.map(({ status }) => status)).toEqual(['cancelled']);
+  expect(requests.filter((path) => path.endsWith('/events'))).toEqual([]);
+});
