@@ -493,8 +493,10 @@ export function simHooks(
 
 /** What is used of a Socket.io server, or of one of its namespaces. */
 export interface SocketServer {
+  /** Adds a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: Socket.io's own types are an optional peer's
   on(event: 'connection', listener: (socket: any) => void): unknown;
+  /** Takes it away again. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   off(event: 'connection', listener: (socket: any) => void): unknown;
 }
@@ -510,12 +512,20 @@ export interface RealtimeOptions extends SharedOptions {
  * gets each event of `GET /runs/:runId/events` as `sim:event` with `{run, event, id, data}`: docs/realtime.md. The user is
  * checked at each join.
  */
-export function attachRealtime(io: SocketServer, options?: RealtimeOptions): { close(): void };
+export function attachRealtime(
+  io: SocketServer,
+  options?: RealtimeOptions,
+): {
+  /** Ends every watch, and takes no more joins. */
+  close(): void;
+};
 
 /** What is used of a Socket.io client's socket. */
 export interface HintSocket {
+  /** Adds a listener. */
   // biome-ignore lint/suspicious/noExplicitAny: the fork's own events
   on(event: string, listener: (data: any) => void): unknown;
+  /** Takes it away again. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   off(event: string, listener: (data: any) => void): unknown;
 }

@@ -24,9 +24,9 @@ import {
 } from '@sigmacode/sim-adapter';
 import express from 'express';
 import pino from 'pino';
-import winston from 'winston';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
+import winston from 'winston';
 
 interface HostUser {
   id: string;
