@@ -114,7 +114,7 @@ impl Core {
             run_ids,
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
-            watches: Watches::default(),
+            watches: Watches::new(&roots, policy.redis()),
             flow_list: FlowList::default(),
             policy,
             rules,

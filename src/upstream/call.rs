@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::Allowance;
 use crate::error::Error;
 use crate::metrics::Op;
 
@@ -108,6 +109,7 @@ pub struct Caller {
 pub struct Reply {
     pub status: u16,
     pub body: Bytes,
+    pub allowance: Option<Allowance>,
 }
 
 impl Reply {

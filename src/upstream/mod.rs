@@ -1,6 +1,7 @@
 //! Sim, over one HTTP client: pool, deadlines, retry, breaker, signatures. Above it nobody sees a connection; it must
 //! not know users' rights or our own routes.
 
+mod allowance;
 pub mod api;
 mod breaker;
 mod call;
@@ -23,6 +24,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+pub use allowance::Allowance;
 pub use api::Api;
 pub use breaker::Circuit;
 pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
@@ -63,6 +65,7 @@ struct Raw {
     /// It is an event stream.
     events: bool,
     retry_after: Option<Duration>,
+    allowance: Option<Allowance>,
     body: Bytes,
     /// What of the body is still to come.
     rest: Option<reqwest::Response>,
@@ -139,14 +142,14 @@ impl Upstream {
     /// Sends `call`, again where that is safe, until an answer of use, a refusal, or the deadline.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json).await?;
-        Ok(Reply { status: raw.status, body: raw.body })
+        Ok(Reply { status: raw.status, body: raw.body, allowance: raw.allowance })
     }
 
     /// The same for a call whose answer may be handed on as it comes: all that has to be known is that it is JSON.
     pub async fn send_or_stream(&self, caller: &Caller, call: &Call) -> Result<Sized, Failure> {
         let raw = self.persist(caller, call, Most::Begun, |raw| raw.json).await?;
         Ok(match raw.rest {
-            None => Sized::Small(Reply { status: raw.status, body: raw.body }),
+            None => Sized::Small(Reply { status: raw.status, body: raw.body, allowance: raw.allowance }),
             Some(response) => {
                 let left = self.max_answer.saturating_sub(raw.body.len());
                 let body = Body { begun: raw.body, response, left, patience: self.timeout };
@@ -167,7 +170,7 @@ impl Upstream {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json || raw.events).await?;
         Ok(match raw.rest {
             Some(response) => Answered::Events(EventStream { response, frames: sse::Frames::default() }),
-            None => Answered::Whole(Reply { status: raw.status, body: raw.body }),
+            None => Answered::Whole(Reply { status: raw.status, body: raw.body, allowance: raw.allowance }),
         })
     }
 
@@ -297,9 +300,12 @@ impl Upstream {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let json = kind.eq_ignore_ascii_case("application/json");
         let events = kind.eq_ignore_ascii_case("text/event-stream");
+        let allowance = Allowance::read(headers);
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        // Sim does not always say when to come back, but when there is more of what is used up.
+        let retry_after = retry_after.or(allowance.filter(|_| status == 429).map(|left| left.resets_in()));
         if events && status == 200 {
-            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), rest: Some(response) });
+            return Ok(Raw { status, json, events, retry_after, allowance, body: Bytes::new(), rest: Some(response) });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
@@ -310,10 +316,10 @@ impl Upstream {
             }
             body.extend_from_slice(&chunk);
             if in_pieces && body.len() >= LARGE {
-                return Ok(Raw { status, json, events, retry_after, body: body.freeze(), rest: Some(response) });
+                return Ok(Raw { status, json, events, retry_after, allowance, body: body.freeze(), rest: Some(response) });
             }
         }
-        Ok(Raw { status, json, events: false, retry_after, body: body.freeze(), rest: None })
+        Ok(Raw { status, json, events: false, retry_after, allowance, body: body.freeze(), rest: None })
     }
 
     fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
