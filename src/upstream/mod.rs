@@ -316,7 +316,15 @@ impl Upstream {
             }
             body.extend_from_slice(&chunk);
             if in_pieces && body.len() >= LARGE {
-                return Ok(Raw { status, json, events, retry_after, allowance, body: body.freeze(), rest: Some(response) });
+                return Ok(Raw {
+                    status,
+                    json,
+                    events,
+                    retry_after,
+                    allowance,
+                    body: body.freeze(),
+                    rest: Some(response),
+                });
             }
         }
         Ok(Raw { status, json, events: false, retry_after, allowance, body: body.freeze(), rest: None })
