@@ -26,6 +26,9 @@ use crate::pipeline::{Admission, Pipeline, Work};
 use crate::run::About;
 use crate::stream::{self, Pipe};
 
+/// The longest that other processes are waited for to hear that this one ends.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// What became of a submitted request.
 pub enum Submission {
     /// At once: so many bytes, packed.
@@ -253,12 +256,13 @@ impl Engine {
             return;
         }
         self.flush();
-        let shared = Arc::clone(&self.shared);
+        let (shared, pipeline) = (Arc::clone(&self.shared), Arc::clone(&self.pipeline));
         let stop = lock(&self.stop).take();
         self.runtime.spawn(async move {
             shared.give_up(|call| call.only_watches);
             let _ = tokio::time::timeout(drain, shared.empty()).await;
             shared.give_up(|_| true);
+            let _ = tokio::time::timeout(FAREWELL, pipeline.at_rest()).await;
             shared.outbox.push(Event::Closed);
             drop(stop);
         });

@@ -195,6 +195,32 @@ describe('trouble', () => {
     expect(times[2] - times[1]).toBeGreaterThan(1990);
   });
 
+  it('a rate limit of Sim that is nearly used up slows the reads down before it is met', async () => {
+    const times = [];
+    const left = (remaining, state) => (req, res) => {
+      times.push(performance.now());
+      const reset = new Date(Date.now() + 4000).toISOString();
+      res.setHeader('x-ratelimit-remaining', remaining).setHeader('x-ratelimit-reset', reset);
+      state(req, res);
+    };
+    const { host, id } = await playedRun([
+      left('1000', runIs('running')),
+      left('4', runIs('paused')),
+      left('3', runIs('completed')),
+    ]);
+    expect(names(await (await watch(host, id)).rest())).toEqual(['status', 'status', 'status']);
+    // Two of the four are for whoever watches, and have to last what is left of 4 s; without a limit it were 0.25 s.
+    expect(times[2] - times[1]).toBeGreaterThan(1000);
+  });
+
+  it('a rate limit of Sim that is used up is waited for, also when Sim does not say how long', async () => {
+    const reset = new Date(Date.now() + 40_000).toISOString();
+    const { host, id } = await playedRun([fails(429, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset })]);
+    const answer = await watch(host, id);
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(20);
+    expect(await refused(answer)).toEqual([503, 'upstream_busy']);
+  });
+
   it('of a restart of Sim ends nothing', async () => {
     const { sim, host, id } = await playedRun([runIs('running')]);
     const watched = await watch(host, id);

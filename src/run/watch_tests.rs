@@ -1,20 +1,24 @@
 //! What pollers promise beyond what a client can see.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::*;
 use crate::config::Config;
 use crate::core::User;
 use crate::host::{Host, Level, Outlet, Question};
 use crate::metrics::Op;
-use crate::run::{FlowId, Generation, SimRunId};
+use crate::run::poller::{SLOWEST, id};
+use crate::run::{FlowId, Generation, Owner, SimRunId};
 use crate::stream::Pipe;
 use crate::upstream::Caller;
+use crate::upstream::api::RunState;
 
 struct Silent;
 

@@ -1,6 +1,7 @@
 //! Sim, over one HTTP client: pool, deadlines, retry, breaker, signatures. Above it nobody sees a connection; it must
 //! not know users' rights or our own routes.
 
+mod allowance;
 pub mod api;
 mod breaker;
 mod call;
@@ -23,6 +24,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+pub use allowance::Allowance;
 pub use api::Api;
 pub use breaker::Circuit;
 pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
@@ -63,6 +65,7 @@ struct Raw {
     /// It is an event stream.
     events: bool,
     retry_after: Option<Duration>,
+    allowance: Option<Allowance>,
     body: Bytes,
     origin: client::Origin,
     /// What of the body is still to come.
@@ -81,8 +84,8 @@ enum Most {
 const LARGE: usize = 64 * 1024;
 
 impl From<Raw> for Reply {
-    fn from(Raw { status, body, origin, .. }: Raw) -> Self {
-        Self { status, body, origin }
+    fn from(Raw { status, body, allowance, origin, .. }: Raw) -> Self {
+        Self { status, body, allowance, origin }
     }
 }
 
@@ -303,9 +306,12 @@ impl Upstream {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let json = kind.eq_ignore_ascii_case("application/json");
         let events = kind.eq_ignore_ascii_case("text/event-stream");
+        let allowance = Allowance::read(headers);
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        // Sim does not always say when to come back, but when there is more of what is used up.
+        let retry_after = retry_after.or(allowance.filter(|_| status == 429).map(|left| left.resets_in()));
         if events && status == 200 {
-            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), origin, rest: Some(response) });
+            return Ok(Raw { status, json, events, retry_after, allowance, body: Bytes::new(), origin, rest: Some(response) });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
@@ -321,13 +327,14 @@ impl Upstream {
                     json,
                     events,
                     retry_after,
+                    allowance,
                     body: body.freeze(),
                     origin,
                     rest: Some(response),
                 });
             }
         }
-        let raw = Raw { status, json, events: false, retry_after, body: body.freeze(), origin, rest: None };
+        let raw = Raw { status, json, events: false, retry_after, allowance, body: body.freeze(), origin, rest: None };
         // A 2xx in JSON is read by whoever asked for it; the rest is read here, to its end.
         if !raw.json || !(200..300).contains(&raw.status) && !call::is_json(&raw.body) {
             raw.origin.give_up();
