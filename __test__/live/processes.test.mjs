@@ -238,7 +238,7 @@ describe('processes that share a Redis', () => {
     const [, busPort] = (await nodes[1].command('CONFIG', 'GET', 'cluster-port')).split('\n');
     await nodes[0].command('CLUSTER', 'MEET', '127.0.0.1', String(nodes[1].port), busPort);
     const whole = async (node) =>
-      /cluster_state:ok[^]*cluster_known_nodes:2/.test(await node.command('CLUSTER', 'INFO'));
+      /cluster_state:ok[\s\S]*cluster_known_nodes:2/.test(await node.command('CLUSTER', 'INFO'));
     await expect.poll(async () => (await whole(nodes[0])) && (await whole(nodes[1])), { timeout: 15_000 }).toBe(true);
     const sim = await startRun();
     // Each names another node first, and so listens there.
