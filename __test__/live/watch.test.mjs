@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { startAdapter, startAll, startHost } from '../http/support.mjs';
-import { names, notFound, playSim, refused, runIs, start, watch } from './support.mjs';
+import { names, notFound, playSim, refused, runIs, start, stream, watch } from './support.mjs';
 
 const reads = (sim) => sim.requests.filter(({ method }) => method === 'GET');
 
@@ -137,6 +137,16 @@ describe('Last-Event-ID', () => {
     expect(later).toEqual([cancelled]);
     expect(later[0].data.run.status).toBe('cancelled');
     expect(await (await watch(other, id, last(cancelled.id))).rest()).toEqual([]);
+  });
+
+  it('of a streamed run whose client left: how it ended is told', async () => {
+    const { sim, host } = await startAll(['wait']);
+    const streamed = await stream(host, 'wait');
+    const { id, data } = await streamed.next();
+    streamed.abort();
+    await sim.waitFor('status', ({ status }) => status === 'cancelled');
+    const events = await (await watch(host, data.run.id, last(id))).rest();
+    expect([id, events.map(({ data }) => data.run.status)]).toEqual(['1', ['cancelled']]);
   });
 
   it.each(['7', 'nonsense', 'x'.repeat(4000)])('that means nothing (%.9s) brings the present state', async (id) => {
