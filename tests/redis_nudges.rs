@@ -27,8 +27,8 @@ impl Host for Silent {
         oneshot::channel().1
     }
 
-    fn open(&self, _: u32, _: Answer) -> Outlet {
-        Outlet::new(Arc::new(Pipe::default()), Box::new(|_| {}))
+    fn open(&self, _: u32, _: Answer, window: usize) -> Outlet {
+        Outlet::new(Arc::new(Pipe::new(window)), Box::new(|_| {}))
     }
 
     fn log(&self, _: Level, _: &'static str, _: &str) {}
