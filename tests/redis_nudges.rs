@@ -12,6 +12,7 @@ use sim_adapter::answer::Answer;
 use sim_adapter::config::Config;
 use sim_adapter::core::{Context, Core, User};
 use sim_adapter::host::{Host, Level, Outlet, Question};
+use sim_adapter::metrics::Op;
 use sim_adapter::run::{FlowId, Generation, Owner, RunRef, SimRunId, watch};
 use sim_adapter::stream::Pipe;
 use sim_adapter::upstream::Caller;
@@ -86,7 +87,7 @@ async fn a_nudge_in_one_process_moves_the_poller_in_another() {
     let (one, other) = (core(&url, &redis.uri()).await, core(&url, &redis.uri()).await);
     let user = User { owner: Owner::new(None, Some("ann")), ..User::default() };
     let deadline = Instant::now() + Duration::from_secs(10);
-    let caller = Caller { request_id: "r".into(), sim_user: user.sim_user(), traceparent: None, deadline };
+    let caller = Caller { request_id: "r".into(), sim_user: user.sim_user(), trace: None, op: Op::default(), deadline };
     let context = Context { call: 0, caller, user, mount: String::new() };
     let (flow, run) = (FlowId::parse("f").expect("an id"), SimRunId::parse("r").expect("an id"));
     let reference = RunRef { generation: Generation::V2, flow: flow.clone(), run: run.clone() };
