@@ -32,7 +32,7 @@ impl Host for Silent {
         Outlet::new(Arc::new(Pipe::new(window)), Box::new(|_| {}))
     }
 
-    fn log(&self, _: Level, _: &'static str, _: &str) {}
+    fn log_about(&self, _: Level, _: &'static str, _: &str, _: Value) {}
 }
 
 /// A Sim that tells of a run once, then is too busy for minutes, and then tells its end.
