@@ -75,13 +75,7 @@ pub(super) struct Poller {
 
 impl Poller {
     /// Must be called on the runtime.
-    pub(super) fn start(
-        core: &Arc<Core>,
-        context: &Context,
-        watched: Watched,
-        line: Line,
-        room: Room,
-    ) {
+    pub(super) fn start(core: &Arc<Core>, context: &Context, watched: Watched, line: Line, room: Room) {
         let (core, context) = (Arc::clone(core), context.clone());
         core.watches.began();
         tokio::spawn(Poller { core, context, watched, line, room, wait: FASTEST, misses: 0, failures: 0 }.poll());

@@ -311,7 +311,16 @@ impl Upstream {
         // Sim does not always say when to come back, but when there is more of what is used up.
         let retry_after = retry_after.or(allowance.filter(|_| status == 429).map(|left| left.resets_in()));
         if events && status == 200 {
-            return Ok(Raw { status, json, events, retry_after, allowance, body: Bytes::new(), origin, rest: Some(response) });
+            return Ok(Raw {
+                status,
+                json,
+                events,
+                retry_after,
+                allowance,
+                body: Bytes::new(),
+                origin,
+                rest: Some(response),
+            });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
