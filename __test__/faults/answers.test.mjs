@@ -126,6 +126,19 @@ describe('a connection', () => {
     expect(after).not.toBe(broken);
   });
 
+  it.each([
+    ['a control character', '"\u0001"'],
+    ['an escape that is none', '"\\x"'],
+    ['a number that is none', '1.2.3'],
+  ])('with %s in a large answer through /proxy refuses the call, and harms no other', async (_what, value) => {
+    const path = '/api/v2/workflows/folders';
+    const { sim, adapter, call } = await startAll(['echo'], { adapter: { proxyRules: [`GET ${path}`] } });
+    const body = `{"data":["${'x'.repeat(300_000)}",${value}]}`;
+    sim.addFault({ kind: 'status', status: 200, body, times: 1 });
+    await expect(adapter.proxy({ method: 'GET', path })).rejects.toMatchObject({ code: 'upstream_error' });
+    expect((await call('GET', '/flows/echo')).status).toBe(200);
+  });
+
   it('that carries a healthy call meanwhile carries it to its end', async () => {
     const { sim, call } = await startAll(['echo'], { sim: { runMs: 300 } });
     const healthy = call('POST', '/flows/echo/run', { body: { mode: 'sync' } });

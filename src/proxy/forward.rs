@@ -55,36 +55,10 @@ pub async fn forward(
         Shape::Flows | Shape::Run(_) => false,
     };
     if as_it_comes {
-        let Large { status, mut body } = match upstream.send_or_stream(&context.caller, &forward.call).await? {
-            Sized::Small(reply) => return whole(context, &reply, None).map(Some),
-            Sized::Large(large) => large,
+        return match upstream.send_or_stream(&context.caller, &forward.call).await? {
+            Sized::Small(reply) => whole(context, &reply, None).map(Some),
+            Sized::Large(large) => pass_on(core, context, large, head).await.map(|()| None),
         };
-        let mut rewriter = Rewriter::default();
-        let mut shown = Vec::new();
-        rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
-        let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
-        loop {
-            // Few large pieces cost the host less than many small ones, and nobody reads half a JSON text.
-            if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE {
-                for bytes in shown.drain(..) {
-                    outlet.write(bytes).await;
-                }
-            }
-            let read = match body.next().await {
-                Ok(Some(bytes)) => rewriter.push(bytes, &mut shown),
-                Ok(None) if rewriter.end().is_ok() => break,
-                Ok(None) | Err(_) => Err(NoJson),
-            };
-            if read.is_err() {
-                core.metrics.stream_broken();
-                outlet.fail(Answer::error(&body.no_json(), &context.caller.request_id));
-                return Ok(None);
-            }
-        }
-        for bytes in shown {
-            outlet.write(bytes).await;
-        }
-        return Ok(None);
     }
     let reply = upstream.send(&context.caller, &forward.call).await?;
     match &forward.shape {
@@ -108,6 +82,37 @@ pub async fn forward(
             whole(context, &reply, None).map(Some)
         }
     }
+}
+
+/// Hands a large answer on as it comes. What goes wrong once it has begun ends it for the client too.
+async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce(u16) -> Answer) -> Result<(), Error> {
+    let Large { status, mut body } = large;
+    let mut rewriter = Rewriter::default();
+    let mut shown = Vec::new();
+    rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
+    let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
+    loop {
+        // Few large pieces cost the host less than many small ones, and nobody reads half a JSON text.
+        if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE {
+            for bytes in shown.drain(..) {
+                outlet.write(bytes).await;
+            }
+        }
+        let read = match body.next().await {
+            Ok(Some(bytes)) => rewriter.push(bytes, &mut shown),
+            Ok(None) if rewriter.end().is_ok() => break,
+            Ok(None) | Err(_) => Err(NoJson),
+        };
+        if read.is_err() {
+            core.metrics.stream_broken();
+            outlet.fail(Answer::error(&body.no_json(), &context.caller.request_id));
+            return Ok(());
+        }
+    }
+    for bytes in shown {
+        outlet.write(bytes).await;
+    }
+    Ok(())
 }
 
 fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {

@@ -1,8 +1,10 @@
 //! Sim's answers as a user may see them: run ids become handles, Sim's own addresses go, everything else stays the bytes
-//! that came. It reads JSON as it comes, piece by piece, and checks its structure; it must not know whose answer it is.
+//! that came. It reads JSON as it comes, piece by piece, and lets nothing through that a parser would refuse; it must not
+//! know whose answer it is.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
+use serde::de::IgnoredAny;
 
 /// Members that name a run. One that is not the asked-for run cannot be shown: nobody knows whose it is.
 const RUN_IDS: &[&str] = &["runId", "executionId", "jobId", "taskId", "parentRunId", "parentExecutionId"];
@@ -112,11 +114,11 @@ impl Rewriter<'_> {
         let mut at = 0;
         loop {
             if self.expect == Expect::InString {
-                let Some(end) = string_end(&bytes[at..]) else {
-                    // All but a backslash that is cut off from what it escapes.
-                    return Ok(if ends_in_escape(&bytes[at..]) { bytes.len() - 1 } else { bytes.len() });
-                };
-                at += end;
+                let (read, ended) = string(&bytes[at..])?;
+                at += read;
+                if !ended {
+                    return Ok(at);
+                }
                 self.after_value(piece, at);
                 continue;
             }
@@ -166,7 +168,7 @@ impl Rewriter<'_> {
         if bytes[name] != b'"' {
             return Err(NoJson);
         }
-        let Some(length) = string_end(&bytes[name + 1..]) else { return Ok(None) };
+        let (length, true) = string(&bytes[name + 1..])? else { return Ok(None) };
         let end = name + 1 + length;
         let Some(colon) = skip_space(bytes, end) else { return Ok(None) };
         if bytes[colon] != b':' {
@@ -249,8 +251,7 @@ impl Rewriter<'_> {
                 // Only at the very end of the text would nothing follow, and a text of Sim's is an object or array.
                 let Some(end) = end else { return Ok(None) };
                 let token = &bytes[begin..end];
-                let number = matches!(token.first(), Some(b'-' | b'0'..=b'9'));
-                if self.levels.is_empty() || !number && !matches!(token, b"true" | b"false" | b"null") {
+                if self.levels.is_empty() || serde_json::from_slice::<IgnoredAny>(token).is_err() {
                     return Err(NoJson);
                 }
                 self.after_value(piece, end);
@@ -306,24 +307,30 @@ fn may_quote(bytes: &[u8], text: &str) -> bool {
     bytes.len() < text.len() + 2 && text.as_bytes().starts_with(&bytes[1..bytes.len().min(text.len() + 1)])
 }
 
-/// Where a string ends whose opening quote was before `bytes`: behind its closing one.
-fn string_end(bytes: &[u8]) -> Option<usize> {
+/// Reads a string whose opening quote was before `bytes`: how many bytes were read, and whether its closing quote was
+/// among them. An escape that is cut off is not read.
+fn string(bytes: &[u8]) -> Result<(usize, bool), NoJson> {
     let mut at = 0;
     loop {
-        at += memchr2(b'"', b'\\', &bytes[at..])?;
-        if bytes[at] == b'"' {
-            return Some(at + 1);
+        let found = memchr2(b'"', b'\\', &bytes[at..]);
+        let plain = &bytes[at..found.map_or(bytes.len(), |length| at + length)];
+        // RFC 8259 §7: control characters are always escaped.
+        if plain.iter().any(|byte| *byte < 0x20) {
+            return Err(NoJson);
         }
-        at += 2;
-        if at > bytes.len() {
-            return None;
-        }
+        at += plain.len();
+        at += match &bytes[at..] {
+            [] | [b'\\'] => return Ok((at, false)),
+            [b'"', ..] => return Ok((at + 1, true)),
+            [_, b'u', digits @ ..] => match digits.iter().take(4).all(u8::is_ascii_hexdigit) {
+                true if digits.len() < 4 => return Ok((at, false)),
+                true => 6,
+                false => return Err(NoJson),
+            },
+            [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            _ => return Err(NoJson),
+        };
     }
-}
-
-/// Whether the last byte is a backslash whose escaped character is still to come.
-fn ends_in_escape(bytes: &[u8]) -> bool {
-    bytes.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 fn skip_space(bytes: &[u8], from: usize) -> Option<usize> {

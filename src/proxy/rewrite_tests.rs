@@ -47,6 +47,7 @@ const CASES: &[(&str, &str)] = &[
         r#"{"runId":"HANDLE","output":{"data":{"a":1}}}"#,
     ),
     (r#"{"output":["_resume"],"b":"x\\\"y\\"}"#, r#"{"output":["_resume"],"b":"x\\\"y\\"}"#),
+    (r#"{"a":"\u00fc\n\ud83d\ude00","jobId":"\u0041"}"#, r#"{"a":"\u00fc\n\ud83d\ude00"}"#),
     (r#" {"a":"ü","b":-1.5e+3,"c":true} "#, r#" {"a":"ü","b":-1.5e+3,"c":true} "#),
 ];
 
@@ -101,6 +102,14 @@ fn what_is_no_json_or_not_all_of_it_is_refused() {
         r#"{"runId":"#,
         r#"{"runId":"r2""#,
         r#"["\"#,
+        r#"["\x"]"#,
+        r#"["\u12g4"]"#,
+        "[\"a\nb\"]",
+        "[1.2.3]",
+        "[01]",
+        "[-]",
+        r#"{"a\q":1}"#,
+        r#"["\u12"]"#,
     ] {
         assert_eq!(rewrite(&Bytes::copy_from_slice(json.as_bytes()), shown()), Err(NoJson), "{json:.40}");
         assert_eq!(in_bytes(json), Err(NoJson), "{json:.40}, in bytes");
