@@ -6,6 +6,7 @@ import { checkAnswers } from '../bench/harness/answers.mjs';
 import { startUpstream } from '../bench/harness/processes.mjs';
 import { judge, median } from '../bench/harness/report.mjs';
 import { SCENARIOS } from '../bench/harness/scenarios.mjs';
+import { measureStreams } from '../bench/harness/streams.mjs';
 
 describe('the benchmark', () => {
   let upstream;
@@ -17,6 +18,14 @@ describe('the benchmark', () => {
   it('measures peers that all do the same work', async () => {
     expect(await checkAnswers(SCENARIOS, upstream.url)).toEqual([]);
   }, 60_000);
+});
+
+describe('the times of streamed runs', () => {
+  it.each(['sim-adapter', 'best-js'])('are measured for %s', async (name) => {
+    const bars = await measureStreams({ sliceMs: 60, rounds: 2 }, name);
+    expect(bars).toHaveLength(6);
+    for (const { text, value } of bars) expect([text, Number.isFinite(value)]).toEqual([text, true]);
+  });
 });
 
 describe('a bar', () => {

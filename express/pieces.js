@@ -18,8 +18,11 @@ const free = [];
  */
 function withPiece(fill, hand) {
   const buffer = free.pop() ?? Buffer.allocUnsafeSlow(SIZE);
+  let released = false;
   const release = () => {
-    if (free.length < KEPT) free.push(buffer);
+    // Once only, whatever the host wraps around `write`: a buffer that is given out twice would mix two answers.
+    if (!released && free.length < KEPT) free.push(buffer);
+    released = true;
   };
   const length = fill(buffer);
   if (length >= LARGE) return hand(buffer.subarray(0, length), release);

@@ -3,13 +3,10 @@
 // Runs over the host's own Socket.io server: a client joins a run and gets the events of GET /runs/:runId/events. Whether it
 // may is the adapter's decision, at each join. It knows Socket.io by the few members it uses, and requires nothing of it.
 
-const { tokenExpiry } = require('./response.js');
+const { atExpiry } = require('./expiry.js');
 
 /** Runs that one socket may follow at once. */
 const MOST_RUNS = 100;
-
-/** The longest a timer can run. */
-const LONGEST_MS = 0x7fffffff;
 
 const roomOf = (run) => `run:${run}`;
 
@@ -200,15 +197,13 @@ class Gateway {
   /** Ends all that a token let in when it expires, as the event streams do. */
   #expire(socket, member) {
     if (!this.#adapter.bridge.verifiesTokens) return undefined;
-    const expiresAt = tokenExpiry({ authorization: `Bearer ${socket.handshake.auth?.token}` });
-    if (expiresAt === undefined) return undefined;
     const expire = () => {
       for (const run of [...member.runs]) {
         this.#leave(member, run);
         member.tell(run, { event: 'reauth', data: {} });
       }
     };
-    return setTimeout(expire, Math.min(Math.max(expiresAt - Date.now(), 0), LONGEST_MS)).unref();
+    return atExpiry(`Bearer ${socket.handshake.auth?.token}`, expire)?.unref();
   }
 }
 

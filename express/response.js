@@ -2,8 +2,7 @@
 
 // Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
 
-/** A timer cannot run longer; a token that lasts longer ends its stream then, and the client comes back. */
-const LONGEST_MS = 0x7fffffff;
+const { atExpiry } = require('./expiry.js');
 
 /** Two of them end an event, and are found nowhere else in one. */
 const LINE_FEED = 10;
@@ -48,8 +47,7 @@ class ResponseSink {
     this.#setHeaders(head);
     res.flushHeaders();
     this.#events = head.includes('text/event-stream');
-    const expiresAt = this.#events ? tokenExpiry(res.req.headers) : undefined;
-    if (expiresAt === undefined) return;
+    if (!this.#events) return;
     const expire = () => {
       // Giving up the stream of a run that it started would stop the run: that one goes on, for whoever watches it next.
       if (res.req.method === 'GET') giveUp();
@@ -57,7 +55,7 @@ class ResponseSink {
       this.#last('reauth', '{}');
       this.#drained();
     };
-    this.#expiry = setTimeout(expire, Math.min(Math.max(expiresAt - Date.now(), 0), LONGEST_MS));
+    this.#expiry = atExpiry(res.req.headers.authorization, expire);
     res.once('close', () => clearTimeout(this.#expiry));
   }
 
@@ -109,19 +107,4 @@ class ResponseSink {
   }
 }
 
-/**
- * When the bearer token of a request expires, in milliseconds since 1970. It is read, not verified: whoever let the
- * request in did that, and all that hangs on it is how long this client's own stream stays open.
- */
-function tokenExpiry({ authorization }) {
-  const payload = /^bearer +[^.\s]+\.([^.\s]+)\./i.exec(authorization ?? '')?.[1];
-  if (payload === undefined) return undefined;
-  try {
-    const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString());
-    return typeof exp === 'number' ? exp * 1000 : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-module.exports = { ResponseSink, tokenExpiry };
+module.exports = { ResponseSink };

@@ -1,7 +1,7 @@
 // `npm run bench`: the package side by side with what a user would write instead, each in its own process.
 //
 //   --quick      short slices, under 90 s: tells that the benchmark works, not how fast anything is
-//   --only NAME  one scenario of bench/harness/scenarios.mjs
+//   --only NAME  one scenario of bench/harness/scenarios.mjs, or `streams` for the times of streamed runs
 //   --gate       exit code 1 when a bar is missed
 //   --publish    writes the figures into docs/performance.md
 
@@ -14,9 +14,13 @@ import { startUpstream } from '../bench/harness/processes.mjs';
 import { keep, publish } from '../bench/harness/publish.mjs';
 import { barRows, judge, plain, rows } from '../bench/harness/report.mjs';
 import { SCENARIOS } from '../bench/harness/scenarios.mjs';
+import { measureStreams } from '../bench/harness/streams.mjs';
 import { installWrk } from '../bench/harness/wrk.mjs';
 import { prepare } from './prepare.mjs';
 import { main, StepError, step } from './steps.mjs';
+
+/** What is no scenario: single streams, and how long they take. */
+const STREAMS = 'streams';
 
 const PACES = {
   full: { warmMs: 2000, sliceMs: 3000, rounds: 5 },
@@ -24,9 +28,11 @@ const PACES = {
 };
 
 function chosen(name) {
+  if (name === STREAMS) return [];
   const scenarios = SCENARIOS.filter((scenario) => name === undefined || scenario.name === name);
   if (scenarios.length > 0) return scenarios;
-  throw new StepError(`--only takes one of: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}`);
+  const names = [...SCENARIOS.map((scenario) => scenario.name), STREAMS];
+  throw new StepError(`--only takes one of: ${names.join(', ')}`);
 }
 
 /** What the figures depend on beside the code. */
@@ -64,6 +70,11 @@ main(async () => {
         console.log(plain(rows(figures)));
         result.scenarios.push({ name: scenario.name, title: scenario.title, figures });
         result.bars.push(...judge(scenario, figures));
+      });
+    }
+    if (values.only === undefined || values.only === STREAMS) {
+      await step('streamed runs: the first piece, and a client that goes', async () => {
+        result.bars.push(...(await measureStreams(pace)));
       });
     }
   } finally {

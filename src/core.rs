@@ -116,7 +116,7 @@ impl Core {
             run_ids,
             keys_are_random: roots.is_random() && !config.single_process,
             idempotency: Memory::default(),
-            watches: Watches::default(),
+            watches: Watches::new(&roots, policy.redis()),
             hooks: Hooks::new(config.callback_url.clone(), config.webhook_secrets.clone()),
             flow_list: FlowList::default(),
             policy,

@@ -19,12 +19,16 @@ use crate::config::{Config, Problem};
 use crate::core::Core;
 use crate::error::{Code, Error};
 use crate::hooks::{self, Delivery};
-use crate::host::{Host, Level, Outlet, Question, Told};
+use crate::host::{Host, Level};
 use crate::identity::Identities;
+use crate::messenger::Messenger;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Admission, Pipeline, Work};
 use crate::run::About;
-use crate::stream::{self, Pipe};
+use crate::stream;
+
+/// The longest that other processes are waited for to hear that this one ends.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -51,7 +55,7 @@ struct Shared {
     /// Signalled when a call leaves `under_way`.
     left: Notify,
     closing: AtomicBool,
-    questions: Arc<Questions>,
+    messenger: Arc<Messenger>,
 }
 
 /// A call that was admitted and is not answered.
@@ -84,14 +88,9 @@ impl Engine {
     ) -> Result<Self, Vec<Problem>> {
         let failed = |message: String| vec![Problem { name: "adapter".to_owned(), message }];
         let outbox = Arc::new(Outbox::new(wake));
-        let questions = Arc::new(Questions {
-            outbox: Arc::clone(&outbox),
-            next: AtomicU32::new(0),
-            open: Mutex::default(),
-            streams: Arc::default(),
-        });
+        let messenger = Arc::new(Messenger::new(Arc::clone(&outbox)));
         let identities = Identities::new(config.jwt.as_ref()).map_err(|found| problems.extend(found));
-        let core = Core::new(config, Arc::clone(&questions) as Arc<dyn Host>).map_err(|found| problems.extend(found));
+        let core = Core::new(config, Arc::clone(&messenger) as Arc<dyn Host>).map_err(|found| problems.extend(found));
         let (Ok(identities), Ok(core), true) = (identities, core, problems.is_empty()) else { return Err(problems) };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -112,7 +111,7 @@ impl Engine {
             under_way: Mutex::default(),
             left: Notify::new(),
             closing: AtomicBool::new(false),
-            questions,
+            messenger,
         });
         let pipeline = Arc::new(Pipeline::new(core, identities));
         {
@@ -196,7 +195,7 @@ impl Engine {
     pub fn cancel(&self, call: u32) {
         let given_up = self.shared.under_way().remove(&call);
         // Nobody takes what is left of its answer.
-        self.shared.questions.streams().remove(&call);
+        self.shared.messenger.forget(call);
         if let Some(given_up) = given_up {
             given_up.abort();
             self.shared.left.notify_waiters();
@@ -205,9 +204,7 @@ impl Engine {
 
     /// The host has written `bytes` of the pieces that it took of an answer.
     pub fn written(&self, call: u32, bytes: usize) {
-        if let Some(stream) = self.shared.questions.streams().get(&call) {
-            stream.pipe.written(bytes);
-        }
+        self.shared.messenger.written(call, bytes);
     }
 
     /// What is waiting for the host: see [`Outbox::drain`].
@@ -217,20 +214,12 @@ impl Engine {
 
     /// Moves pieces of an answer into `into`. What does not fit is announced again, after what others have waiting.
     pub fn take(&self, call: u32, into: &mut [u8]) -> usize {
-        let mut streams = self.shared.questions.streams();
-        let Some(stream) = streams.get(&call) else { return 0 };
-        let (length, more) = stream.pipe.take(into);
-        if more {
-            self.shared.outbox.push(Event::Pieces { call });
-        } else if stream.ended {
-            stream_ended(&mut streams, call, &self.shared.outbox);
-        }
-        length
+        self.shared.messenger.take(call, into)
     }
 
     /// What was counted, in Prometheus' text format.
     pub fn metrics(&self) -> String {
-        self.pipeline.metrics(self.shared.under_way().len(), self.shared.questions.streams().len())
+        self.pipeline.metrics(self.shared.under_way().len(), self.shared.messenger.streaming())
     }
 
     /// Whether limits are shared through Redis now; `None` where they are not meant to be.
@@ -240,10 +229,7 @@ impl Engine {
 
     /// The host's answer to a question; `None` when its function failed.
     pub fn reply(&self, question: u32, answer: Option<Value>) {
-        if let Some(asker) = self.shared.questions.open().remove(&question) {
-            // Whoever asked may be gone.
-            let _ = asker.send(answer);
-        }
+        self.shared.messenger.reply(question, answer);
     }
 
     /// Takes no more requests, ends those that only watch, waits up to `drain` for the others under way, answers the
@@ -253,12 +239,13 @@ impl Engine {
             return;
         }
         self.flush();
-        let shared = Arc::clone(&self.shared);
+        let (shared, pipeline) = (Arc::clone(&self.shared), Arc::clone(&self.pipeline));
         let stop = lock(&self.stop).take();
         self.runtime.spawn(async move {
             shared.give_up(|call| call.only_watches);
             let _ = tokio::time::timeout(drain, shared.empty()).await;
             shared.give_up(|_| true);
+            let _ = tokio::time::timeout(FAREWELL, pipeline.at_rest()).await;
             shared.outbox.push(Event::Closed);
             drop(stop);
         });
@@ -282,14 +269,14 @@ impl Shared {
     /// Hands an answer to the host, a large one in pieces.
     async fn finish(&self, call: u32, outcome: std::thread::Result<Option<Answer>>) {
         let answer = outcome.unwrap_or_else(|_| {
-            self.questions.log(Level::Error, "panic", "a request failed inside the adapter");
+            self.messenger.log(Level::Error, "panic", "a request failed inside the adapter");
             let request_id = self.under_way().get(&call).map(|call| call.request_id.clone()).unwrap_or_default();
             Some(Answer::error(&Error::new(Code::UpstreamError, "the adapter failed"), &request_id))
         });
         match answer {
             Some(answer) if answer.body.len() > WHOLE => {
                 let (head, body) = answer.in_pieces();
-                Host::open(&*self.questions, call, head, stream::LARGE).write(body).await;
+                self.messenger.open(call, head, stream::LARGE).write(body).await;
                 self.leave(call);
             }
             Some(answer) => {
@@ -339,88 +326,6 @@ fn shutting_down() -> Error {
     Error::new(Code::ShuttingDown, "the server is shutting down").retry_after(Some(Duration::from_secs(1)))
 }
 
-/// Questions to the host that wait for an answer.
-struct Questions {
-    outbox: Arc<Outbox>,
-    next: AtomicU32,
-    open: Mutex<HashMap<u32, oneshot::Sender<Option<Value>>>>,
-    /// Answers that come in pieces, by call.
-    streams: Arc<Mutex<Streams>>,
-}
-
-type Streams = HashMap<u32, Stream>;
-
-/// An answer that comes in pieces.
-struct Stream {
-    pipe: Arc<Pipe>,
-    /// Nothing more comes; the host hears of it when it has taken what waits.
-    ended: bool,
-    /// Why it broke off.
-    failed: Option<Answer>,
-}
-
-/// Forgets a stream of which everything was taken, and tells the host that it has ended.
-fn stream_ended(streams: &mut Streams, call: u32, outbox: &Outbox) {
-    match streams.remove(&call).and_then(|stream| stream.failed) {
-        Some(answer) => outbox.push(Event::Answer { call, answer }),
-        None => outbox.push(Event::End { call }),
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Questions {
-    fn open(&self) -> MutexGuard<'_, HashMap<u32, oneshot::Sender<Option<Value>>>> {
-        lock(&self.open)
-    }
-
-    fn streams(&self) -> MutexGuard<'_, Streams> {
-        lock(&self.streams)
-    }
-}
-
-impl Host for Questions {
-    fn ask(&self, call: u32, question: Question, about: Value) -> oneshot::Receiver<Option<Value>> {
-        let (asker, answer) = oneshot::channel();
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut open = self.open();
-            // Askers that went away left their place.
-            open.retain(|_, asker| !asker.is_closed());
-            open.insert(id, asker);
-        }
-        self.outbox.push(Event::Question { id, call, question: question.as_str(), about });
-        answer
-    }
-
-    fn open(&self, call: u32, head: Answer, window: usize) -> Outlet {
-        let pipe = Arc::new(Pipe::new(window));
-        let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None };
-        self.streams().insert(call, stream);
-        self.outbox.push(Event::Head { call, head });
-        let (outbox, streams) = (Arc::clone(&self.outbox), Arc::clone(&self.streams));
-        let tell = move |told| match told {
-            Told::Waiting => outbox.push(Event::Pieces { call }),
-            Told::Failed(answer) => {
-                if let Some(stream) = lock(&streams).get_mut(&call) {
-                    stream.failed = Some(answer);
-                }
-            }
-            Told::Ended => {
-                let mut streams = lock(&streams);
-                let Some(stream) = streams.get_mut(&call) else { return };
-                stream.ended = true;
-                if stream.pipe.is_empty() {
-                    stream_ended(&mut streams, call, &outbox);
-                }
-            }
-        };
-        Outlet::new(pipe, Box::new(tell))
-    }
-
-    fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value) {
-        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned(), about });
-    }
 }

@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod host;
 pub mod identity;
 mod inbox;
+mod messenger;
 pub mod metrics;
 pub mod operation;
 mod outbox;

@@ -108,6 +108,11 @@ impl Pipeline {
         self.core.policy.shared_status().map(|status| status.up)
     }
 
+    /// Resolves when other processes know that nothing is polled here any more.
+    pub async fn at_rest(&self) {
+        self.core.watches.at_rest().await;
+    }
+
     /// The largest body worth reading, in bytes.
     pub fn max_body_bytes(&self) -> usize {
         self.core.config.max_body_bytes

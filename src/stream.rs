@@ -8,8 +8,9 @@ use bytes::{Buf, Bytes};
 use tokio::sync::Notify;
 
 /// Bytes of one stream of events that may be on their way: waiting here, or taken by the host and not yet in its socket.
-/// Sim's connection has a buffer beside it, of up to 0.4 MiB with a fast Sim; both count for what a slow reader holds.
-pub const EVENTS: usize = 64 * 1024;
+/// Of all answers these stay open longest, and there are many: what readers hold who are slow, or asleep, counts more
+/// than how fast one of them could be served. The buffer of Sim's connection counts for it too.
+pub const EVENTS: usize = 24 * 1024;
 /// The same of another large answer: the fewer pieces, the less each costs Node's main thread.
 pub const LARGE: usize = 256 * 1024;
 

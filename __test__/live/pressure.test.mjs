@@ -1,9 +1,10 @@
 // Readers that are slower than Sim: what they do not take stays in Sim, and nothing of it is lost.
 
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { atEnd, startAdapter, startHost } from '../http/support.mjs';
+import { atEnd, optionsFor, startAdapter, startHost } from '../http/support.mjs';
 import { begin, FINAL, frame, playSim, runIs } from './support.mjs';
 
 const MIB = 1024 * 1024;
@@ -15,19 +16,21 @@ const BUFFERS = 32 * MIB;
 
 /** A Sim that sends numbered chunks as fast as they are taken; `sent()` is how many bytes were. */
 async function startFlood() {
-  let socket;
+  const sockets = new Set();
   const sim = await playSim({
     status: runIs('completed'),
     async execute(_req, res) {
-      socket = res.socket;
+      sockets.add(res.socket);
       begin(res);
       for (let i = 0; i < COUNT; i += 1) {
-        if (!res.write(frame({ blockId: String(i), chunk: TEXT }))) await once(res, 'drain');
+        if (res.destroyed) return;
+        if (!res.write(frame({ blockId: String(i), chunk: TEXT }))) await once(res, 'drain').catch(() => {});
       }
       res.end(FINAL);
     },
   });
-  return { sim, sent: () => (socket ? socket.bytesWritten - socket.writableLength : 0) };
+  const sent = (socket) => socket.bytesWritten - socket.writableLength;
+  return { sim, sent: () => [...sockets].reduce((sum, socket) => sum + sent(socket), 0) };
 }
 
 /** Waits until Sim has sent something, and then nothing more for a while. */
@@ -104,6 +107,27 @@ describe('a reader that stops', () => {
     expect(await inOrder(events)).toEqual([COUNT, 'completed']);
   });
 });
+
+it('each stream that nobody reads holds at most 256 KiB in the process', async () => {
+  const { sim, sent } = await startFlood();
+  const env = { PATH: process.env.PATH, TEST_OPTIONS: JSON.stringify(optionsFor(sim)) };
+  const child = fork(new URL('unread.mjs', import.meta.url), { env });
+  atEnd(() => child.kill());
+  /** What is resident once so many more are open and nothing moves any more. */
+  const resident = async (open) => {
+    const opened = once(child, 'message');
+    child.send({ open });
+    await opened;
+    await standstill(sent);
+    const answer = once(child, 'message');
+    child.send({});
+    return (await answer)[0];
+  };
+  // The first ones pay for what all of them use.
+  const before = await resident(100);
+  const after = await resident(200);
+  expect((after - before) / 200).toBeLessThan(256 * 1024);
+}, 60_000);
 
 describe('a token that expires while its client reads nothing', () => {
   const token = () => {

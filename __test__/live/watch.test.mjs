@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { startAdapter, startAll, startHost } from '../http/support.mjs';
-import { names, notFound, playSim, refused, runIs, start, watch } from './support.mjs';
+import { names, notFound, playSim, refused, runIs, start, stream, watch } from './support.mjs';
 
 const reads = (sim) => sim.requests.filter(({ method }) => method === 'GET');
 
@@ -139,6 +139,16 @@ describe('Last-Event-ID', () => {
     expect(await (await watch(other, id, last(cancelled.id))).rest()).toEqual([]);
   });
 
+  it('of a streamed run whose client left: how it ended is told', async () => {
+    const { sim, host } = await startAll(['wait']);
+    const streamed = await stream(host, 'wait');
+    const { id, data } = await streamed.next();
+    streamed.abort();
+    await sim.waitFor('status', ({ status }) => status === 'cancelled');
+    const events = await (await watch(host, data.run.id, last(id))).rest();
+    expect([id, events.map(({ data }) => data.run.status)]).toEqual(['1', ['cancelled']]);
+  });
+
   it.each(['7', 'nonsense', 'x'.repeat(4000)])('that means nothing (%.9s) brings the present state', async (id) => {
     const { sim, host } = await startAll(['echo']);
     const run = await start(host, 'echo');
@@ -193,6 +203,32 @@ describe('trouble', () => {
     expect(names(await (await watch(host, id)).rest())).toEqual(['status', 'status']);
     expect(times).toHaveLength(3);
     expect(times[2] - times[1]).toBeGreaterThan(1990);
+  });
+
+  it('a rate limit of Sim that is nearly used up slows the reads down before it is met', async () => {
+    const times = [];
+    const left = (remaining, state) => (req, res) => {
+      times.push(performance.now());
+      const reset = new Date(Date.now() + 4000).toISOString();
+      res.setHeader('x-ratelimit-remaining', remaining).setHeader('x-ratelimit-reset', reset);
+      state(req, res);
+    };
+    const { host, id } = await playedRun([
+      left('1000', runIs('running')),
+      left('4', runIs('paused')),
+      left('3', runIs('completed')),
+    ]);
+    expect(names(await (await watch(host, id)).rest())).toEqual(['status', 'status', 'status']);
+    // Two of the four are for whoever watches, and have to last what is left of 4 s; without a limit it were 0.25 s.
+    expect(times[2] - times[1]).toBeGreaterThan(1000);
+  });
+
+  it('a rate limit of Sim that is used up is waited for, also when Sim does not say how long', async () => {
+    const reset = new Date(Date.now() + 40_000).toISOString();
+    const { host, id } = await playedRun([fails(429, { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset })]);
+    const answer = await watch(host, id);
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(20);
+    expect(await refused(answer)).toEqual([503, 'upstream_busy']);
   });
 
   it('of a restart of Sim ends nothing', async () => {

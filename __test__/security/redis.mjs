@@ -1,8 +1,9 @@
 // A real redis-server of a test's own: a free port, no file kept. It must not know what is stored.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
+import { promisify } from 'node:util';
 
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
@@ -22,13 +23,21 @@ async function countKeys(port, password) {
   return Number(/:(\d+)/.exec(text)[1]);
 }
 
+/** One command through redis-cli, which comes with redis-server; the answer as it prints it. */
+async function command(port, password, words) {
+  const env = { PATH: process.env.PATH, ...(password && { REDISCLI_AUTH: password }) };
+  const { stdout } = await promisify(execFile)('redis-cli', ['-p', String(port), ...words], { env });
+  return stdout.trim();
+}
+
 /**
- * Starts one, and resolves when it takes connections. `stop(signal?)` resolves when it has ended.
- * @param {{ port?: number, password?: string }} [options]
+ * Starts one, and resolves when it takes connections. `stop(signal?)` resolves when it has ended; `command(...words)`
+ * with the text of the answer. `more` are further arguments of redis-server.
+ * @param {{ port?: number, password?: string, more?: string[] }} [options]
  */
-export async function startRedis({ port: givenPort, password } = {}) {
+export async function startRedis({ port: givenPort, password, more = [] } = {}) {
   const port = givenPort ?? (await freePort());
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...more];
   const server = spawn('redis-server', password ? [...settings, '--requirepass', password] : settings);
   await new Promise((resolve, reject) => {
     server.once('error', (cause) =>
@@ -43,5 +52,6 @@ export async function startRedis({ port: givenPort, password } = {}) {
     await once(server, 'exit');
   };
   const uri = `redis://${password ? `:${password}@` : ''}127.0.0.1:${port}`;
-  return { port, uri, stop, countKeys: () => countKeys(port, password) };
+  const run = (...words) => command(port, password, words);
+  return { port, uri, stop, command: run, countKeys: () => countKeys(port, password) };
 }

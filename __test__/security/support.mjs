@@ -87,7 +87,7 @@ export async function startGuard(sim, secrets) {
 
 /**
  * An adapter with its router in a process of its own; it has no other settings than `env`.
- * @returns its `port`, what it wrote so far (`output()`), its log lines (`logs`), and `exit()`
+ * @returns its `port` and `url`, what it wrote so far (`output()`), its log lines (`logs`), and `exit()`
  */
 export async function startProcess(env, options = {}) {
   const child = fork(new URL('instance.mjs', import.meta.url), {
@@ -107,10 +107,16 @@ export async function startProcess(env, options = {}) {
   const host = { port, mount: '/api/sim', url: `http://127.0.0.1:${port}/api/sim` };
   return {
     port,
+    url: host.url,
     logs,
     output: () => output,
     exited,
     call: (...args) => to(host, ...args),
+    /** SIGKILL: no farewell. */
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
     /** Lets it end by itself, once nothing keeps it. */
     end: () => child.send('end'),
     /** Resolves when all that it has logged so far has come. */

@@ -80,7 +80,10 @@ export function rows(figures) {
 /** Rows of bars, the head first. */
 export function barRows(bars) {
   const head = ['', 'figure', 'bar', 'stretch', 'measured', ''];
-  const verdict = ({ met, stretched }) => (met ? (stretched ? 'beyond stretch' : 'met') : 'MISSED');
+  const verdict = ({ bar, met, stretched }) => {
+    if (bar === '') return '';
+    return met ? (stretched ? 'beyond stretch' : 'met') : 'MISSED';
+  };
   const body = bars.map((bar) => [bar.scenario, bar.text, bar.bar, bar.stretch, bar.value.toFixed(2), verdict(bar)]);
   return [head, ...body];
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, TlsCertificates, Value};
@@ -112,6 +112,8 @@ struct Found {
 
 pub(crate) struct Link {
     server: Server,
+    /// Each node that was named, by itself: any of a cluster's hears all that is published.
+    nodes: Vec<Client>,
     probe: Cmd,
     state: watch::Sender<State>,
     connecting: AtomicBool,
@@ -127,24 +129,26 @@ impl Link {
     /// Opens nothing yet. `probe` must succeed on a new connection before it is used.
     pub(crate) fn new(config: &RedisConfig, probe: Cmd, on_event: OnEvent) -> RedisResult<Arc<Link>> {
         let certificates = config.ca.clone().map(|ca| TlsCertificates { client_tls: None, root_cert: Some(ca) });
+        let uris: Vec<_> =
+            if config.cluster { config.uri.split(',').map(str::trim).collect() } else { vec![config.uri.as_str()] };
+        let node = |uri: &&str| match certificates.clone() {
+            Some(certificates) => Client::build_with_tls(*uri, certificates),
+            None => Client::open(*uri),
+        };
+        let nodes = uris.iter().map(node).collect::<RedisResult<Vec<_>>>()?;
         let server = if config.cluster {
-            let builder = ClusterClient::builder(config.uri.split(',').map(str::trim).collect::<Vec<_>>())
-                .connection_timeout(ATTEMPT)
-                .response_timeout(ATTEMPT)
-                .retries(1);
+            let builder = ClusterClient::builder(uris).connection_timeout(ATTEMPT).response_timeout(ATTEMPT).retries(1);
             let builder = match certificates {
                 Some(certificates) => builder.certs(certificates),
                 None => builder,
             };
             Server::Cluster(Box::new(builder.build()?))
         } else {
-            Server::Single(Box::new(match certificates {
-                Some(certificates) => Client::build_with_tls(config.uri.as_str(), certificates)?,
-                None => Client::open(config.uri.as_str())?,
-            }))
+            Server::Single(Box::new(nodes[0].clone()))
         };
         Ok(Arc::new(Link {
             server,
+            nodes,
             probe,
             state: watch::Sender::new(State::First),
             connecting: AtomicBool::new(false),
@@ -252,6 +256,17 @@ impl Link {
             }
             Server::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
         })
+    }
+
+    /// A connection for what is published, to the first node that answers. It does not mend itself, and its failures say
+    /// nothing about limits.
+    pub(crate) async fn listen(&self) -> Option<PubSub> {
+        for node in &self.nodes {
+            if let Ok(Ok(connection)) = timeout(ATTEMPT, node.get_async_pubsub()).await {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// A connection that has shown that it decides, and fast enough to be asked by requests.

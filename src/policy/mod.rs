@@ -27,10 +27,12 @@ use std::time::Duration;
 pub use ask::{Admitted, Ask, Bucket, Exceeded, Operation, Refusal, Standing, Subject};
 pub use clock::{Clock, FrozenClock, rfc3339};
 pub use headers::{rate_limit, rate_limit_policy, retry_after};
+pub(crate) use link::Connection;
 pub use link::{Event, Fault, OnEvent, Status};
 pub use plans::{Plan, Plans};
 pub use plans_read::Problem;
 pub use rate::Rate;
+pub(crate) use redis::Redis;
 pub use redis::{PATIENCE, RedisConfig};
 
 use tokio::time::Instant;
@@ -113,6 +115,11 @@ impl Policy {
     /// `None` without Redis.
     pub fn shared_status(&self) -> Option<Status> {
         self.shared.as_ref().map(Shared::status)
+    }
+
+    /// `None` without Redis.
+    pub(crate) fn redis(&self) -> Option<Redis> {
+        self.shared.as_ref().map(Shared::redis)
     }
 
     /// Keys whose rate is held in memory now.

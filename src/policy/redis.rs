@@ -45,6 +45,13 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
+/// The Redis of the limits, for whatever else processes share.
+pub(crate) struct Redis {
+    pub(crate) link: Arc<Link>,
+    /// Stands before each name.
+    pub(crate) prefix: String,
+}
+
 pub(crate) struct Shared {
     link: Arc<Link>,
     prefix: String,
@@ -101,6 +108,10 @@ impl Shared {
 
     pub(crate) fn status(&self) -> Status {
         self.link.status()
+    }
+
+    pub(crate) fn redis(&self) -> Redis {
+        Redis { link: Arc::clone(&self.link), prefix: self.prefix.clone() }
     }
 
     /// `None`: Redis is away.

@@ -21,6 +21,7 @@ pub const MIN_SECRET_LENGTH: usize = 32;
 
 const HANDLE_LABEL: &[u8] = b"handle/1";
 const RUN_ID_LABEL: &[u8] = b"run-id/1";
+const WATCH_LABEL: &[u8] = b"watch/1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
@@ -87,6 +88,12 @@ impl RootKeys {
     pub(super) fn handle_keys(&self) -> (Vec<MacKey>, MacKey) {
         let derive = |secret| MacKey::derive(secret, HANDLE_LABEL);
         (self.newer.iter().map(derive).collect(), derive(&self.oldest))
+    }
+
+    /// The key of what is shared of watched runs: of the oldest secret, so that instances agree while a newer one is being
+    /// added.
+    pub(super) fn watch_key(&self) -> MacKey {
+        MacKey::derive(&self.oldest, WATCH_LABEL)
     }
 }
 
@@ -176,8 +183,13 @@ impl fmt::Debug for RunIds {
 
 /// The first 128 bits of a MAC.
 pub(super) fn truncated(mac: Hmac<Sha256>) -> [u8; 16] {
-    let full = mac.finalize().into_bytes();
+    let full = full(mac);
     std::array::from_fn(|i| full[i])
+}
+
+/// All of a MAC.
+pub(super) fn full(mac: Hmac<Sha256>) -> [u8; 32] {
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{RunRef, json};
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
+use crate::upstream::Allowance;
 use crate::upstream::api::{self, RunState, Status};
 
 /// `GET /runs/:runId/status`.
@@ -18,6 +19,15 @@ pub async fn read(core: &Core, context: &Context, reference: &RunRef) -> Result<
 
 /// The run as Sim tells it now, asked of the generation in its handle.
 pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) -> Result<RunState, Error> {
+    Ok(look(core, context, reference).await?.0)
+}
+
+/// The same, and how often Sim may be asked again.
+pub(super) async fn look(
+    core: &Core,
+    context: &Context,
+    reference: &RunRef,
+) -> Result<(RunState, Option<Allowance>), Error> {
     let api = api::of(reference.generation);
     let call = api.run(&reference.flow, &reference.run);
     let reply = core.upstream()?.send(&context.caller, &call).await?;
@@ -26,7 +36,7 @@ pub(super) async fn state(core: &Core, context: &Context, reference: &RunRef) ->
         state.output = asked(core, context, reference, &state).await;
     }
     seen(core, context, reference, state.status).await;
-    Ok(state)
+    Ok((state, reply.allowance))
 }
 
 /// Whoever sees the end of a run frees its slot.

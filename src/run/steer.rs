@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{About, FlowId, RunRef, json, read};
+use super::{FlowId, RunRef, json, read};
 use crate::body::Fields;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
@@ -53,7 +53,7 @@ pub async fn cancel(core: &Core, context: &Context, reference: &RunRef) -> Resul
     let call = api.cancel(&reference.flow, &reference.run).ok_or_else(cannot)?;
     let reply = core.upstream()?.send(&context.caller, &call).await?;
     api.read_cancelled(&reply)?;
-    core.watches.nudge(About::Run(reference.run.as_str()));
+    core.watches.moved(reference).await;
     // The cancellation is recorded; a run that cannot be read just now is cancelled all the same.
     let state = read::state(core, context, reference).await.unwrap_or(RunState::bare(Status::Cancelled));
     Ok(json::full(core, context, reference, &state))
@@ -84,7 +84,7 @@ pub async fn resume(
             RunState::bare(Status::Running)
         }
     };
-    core.watches.nudge(About::Run(reference.run.as_str()));
+    core.watches.moved(reference).await;
     Ok(json::full(core, context, reference, &state))
 }
 

@@ -2,71 +2,60 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use super::events::Events;
 use super::nudge::{About, Nudges};
-use super::{Owner, RunRef, json, read};
+use super::poller::{FASTEST, MISSES, News, Poller, Seen, Watched, longer, spread};
+use super::shared::Shared;
+use super::{RootKeys, RunRef};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
-use crate::upstream::api::{RunState, Status};
-
-/// The first wait between two polls, and the one after a change.
-const FASTEST: Duration = Duration::from_millis(250);
-/// The longest wait between two polls of a run that does not change.
-const SLOWEST: Duration = Duration::from_secs(5);
-/// The longest that Sim can make a poller wait: people are watching.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long one poll may take.
-const POLL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reads in a row that do not find the run until it counts as gone.
-const MISSES: u32 = 5;
-
-/// What a poller last told.
-#[derive(Clone)]
-enum News {
-    /// Nothing yet.
-    None,
-    State(Arc<Seen>),
-    /// The run cannot be read, and was not before, or it is gone.
-    Trouble(Error),
-}
-
-/// A state, as its event tells it to all who watch.
-struct Seen {
-    /// Names the state, on any instance.
-    id: String,
-    status: Status,
-    /// `{"run": …}`
-    json: Vec<u8>,
-}
-
-/// A run, and who watches it: the handle in its events is that owner's.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Watched {
-    owner: Owner,
-    run: RunRef,
-}
+use crate::policy::Redis;
+use crate::upstream::api::Status;
 
 /// What leads to a poller.
 #[derive(Clone)]
-struct Line {
-    sender: watch::Sender<News>,
-    nudges: Arc<Nudges>,
+pub(super) struct Line {
+    pub(super) sender: watch::Sender<News>,
+    pub(super) nudges: Arc<Nudges>,
 }
 
 /// The runs that somebody watches.
 #[derive(Default)]
-pub struct Watches(Mutex<HashMap<Watched, Line>>);
+pub struct Watches {
+    pollers: Mutex<HashMap<Watched, Line>>,
+    shared: Shared,
+    /// How many pollers there are, those included that only have to tell other processes that they end.
+    alive: watch::Sender<usize>,
+}
 
 impl Watches {
+    /// With `redis`, processes with the same secrets share their pollers.
+    pub(crate) fn new(roots: &RootKeys, redis: Option<Redis>) -> Self {
+        Self { shared: Shared::new(roots, redis), ..Self::default() }
+    }
+
+    /// Has the run read now by whichever other process polls it.
+    pub async fn nudge_others(&self, run: &RunRef) {
+        self.shared.nudge(&run.flow, &run.run).await;
+    }
+
+    /// Something was done to the run here: whoever polls it reads it now.
+    pub async fn moved(&self, run: &RunRef) {
+        self.nudge(About::Run(run.run.as_str()));
+        self.nudge_others(run).await;
+    }
+
+    /// Resolves when nobody watches any more, and other processes know that nothing is polled here.
+    pub async fn at_rest(&self) {
+        // The sender is here: it cannot be gone.
+        let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+    }
+
     /// Follows `run`, with the poller that others already have, or with a new one.
     fn follow(&self, core: &Arc<Core>, context: &Context, run: &RunRef) -> watch::Receiver<News> {
         let watched = Watched { owner: context.user.owner.clone(), run: run.clone() };
@@ -80,7 +69,8 @@ impl Watches {
         let (sender, receiver) = watch::channel(News::None);
         let line = Line { sender, nudges: Arc::default() };
         pollers.insert(watched.clone(), line.clone());
-        tokio::spawn(Poller { core: Arc::clone(core), context: context.clone(), watched, line }.poll());
+        let room = self.shared.room(&watched.owner, run);
+        Poller::start(core, context, watched, line, room);
         receiver
     }
 
@@ -96,7 +86,7 @@ impl Watches {
     }
 
     /// Ends the poller of a run if nobody watches it any more.
-    fn leave_unwatched(&self, watched: &Watched) -> bool {
+    pub(super) fn leave_unwatched(&self, watched: &Watched) -> bool {
         let mut pollers = self.lock();
         let unwatched = pollers.get(watched).is_none_or(|line| line.sender.receiver_count() == 0);
         if unwatched {
@@ -111,110 +101,21 @@ impl Watches {
         (pollers.len(), pollers.values().map(|line| line.sender.receiver_count()).sum())
     }
 
-    fn remove(&self, watched: &Watched) {
+    pub(super) fn remove(&self, watched: &Watched) {
         self.lock().remove(watched);
     }
 
+    pub(super) fn began(&self) {
+        self.alive.send_modify(|alive| *alive += 1);
+    }
+
+    pub(super) fn ended(&self) {
+        self.alive.send_modify(|alive| *alive -= 1);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Watched, Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pollers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-struct Poller {
-    core: Arc<Core>,
-    /// The first watcher's.
-    context: Context,
-    watched: Watched,
-    line: Line,
-}
-
-impl Poller {
-    /// Reads the run until it ends, is gone, or nobody watches.
-    async fn poll(mut self) {
-        let mut wait = FASTEST;
-        let mut misses = 0;
-        while !self.core.watches.leave_unwatched(&self.watched) {
-            self.context.caller.deadline = Instant::now() + POLL_TIMEOUT;
-            let mut least = Duration::ZERO;
-            match read::state(&self.core, &self.context, &self.watched.run).await {
-                Ok(state) => {
-                    misses = 0;
-                    let ended = state.status.is_final();
-                    if ended {
-                        // Whoever comes from now on reads the run itself.
-                        self.core.watches.remove(&self.watched);
-                    }
-                    wait = if self.tell(&state) { FASTEST } else { longer(wait) };
-                    if ended {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    misses = if error.code == Code::NotFound { misses + 1 } else { 0 };
-                    least = error.retry_after.unwrap_or_default();
-                    wait = longer(wait);
-                    let unknown = matches!(&*self.line.sender.borrow(), News::None);
-                    if unknown || misses >= MISSES {
-                        self.core.watches.remove(&self.watched);
-                        self.line.sender.send_replace(News::Trouble(error));
-                        return;
-                    }
-                }
-            }
-            wait = self.rest(wait, least.min(LONGEST_PAUSE)).await;
-        }
-    }
-
-    /// Waits until the run is to be read again: about `wait`, less when nudged, never less than `least`. Gives the wait to
-    /// go on with.
-    async fn rest(&self, mut wait: Duration, least: Duration) -> Duration {
-        let began = Instant::now();
-        let mut due = began + spread(wait).max(least);
-        loop {
-            let pace = tokio::select! {
-                () = sleep_until(due) => return wait,
-                // Whoever comes next shall not find a poller asleep with old news.
-                () = self.line.sender.closed() => return wait,
-                pace = self.line.nudges.next() => pace,
-            };
-            due = due.min(began + pace.gap.max(least));
-            wait = wait.min(pace.wait);
-        }
-    }
-
-    /// Whether the state is news.
-    fn tell(&self, state: &RunState) -> bool {
-        let id = id(state);
-        let known = matches!(&*self.line.sender.borrow(), News::State(seen) if seen.id == id);
-        if !known {
-            let json = json::full(&self.core, &self.context, &self.watched.run, state);
-            self.line.sender.send_replace(News::State(Arc::new(Seen { id, status: state.status, json })));
-        }
-        !known
-    }
-}
-
-/// Names a state by what a watcher can see of it.
-fn id(state: &RunState) -> String {
-    let pause = state.paused.as_ref().map(|pause| (&pause.context_id, &pause.paused_at));
-    let error = state.error.as_ref().map(|error| &error.message);
-    // The same in every process: a client may reconnect to another instance.
-    let seen = serde_json::json!([state.status, state.started_at, state.ended_at, pause, error]).to_string();
-    let digest = Sha256::digest(seen.as_bytes());
-    URL_SAFE_NO_PAD.encode(&digest[..12])
-}
-
-/// The wait after one that brought nothing new.
-fn longer(wait: Duration) -> Duration {
-    (wait * 3 / 2).min(SLOWEST)
-}
-
-/// A wait between four fifths and all of `wait`, so that pollers do not march in step.
-fn spread(wait: Duration) -> Duration {
-    let mut random = [0u8; 1];
-    // Without randomness waits are only less spread.
-    let _ = getrandom::fill(&mut random);
-    wait * 4 / 5 + wait * u32::from(random[0]) / (5 * 255)
 }
 
 /// `status` events on each change until the run has ended. `last` is the id of the last event the client saw.

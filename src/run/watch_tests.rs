@@ -1,20 +1,24 @@
 //! What pollers promise beyond what a client can see.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::*;
 use crate::config::Config;
 use crate::core::User;
 use crate::host::{Host, Level, Outlet, Question};
 use crate::metrics::Op;
-use crate::run::{FlowId, Generation, SimRunId};
+use crate::run::poller::{SLOWEST, id};
+use crate::run::{FlowId, Generation, Owner, SimRunId};
 use crate::stream::Pipe;
 use crate::upstream::Caller;
+use crate::upstream::api::RunState;
 
 struct Silent;
 
@@ -154,12 +158,14 @@ fn poller() -> (Poller, watch::Receiver<News>) {
     let context = context("ann");
     let watched = Watched { owner: context.user.owner.clone(), run: run() };
     let line = Line { sender, nudges: Arc::default() };
-    (Poller { core: core("http://127.0.0.1:9"), context, watched, line }, receiver)
+    let core = core("http://127.0.0.1:9");
+    let room = core.watches.shared.room(&watched.owner, &watched.run);
+    (Poller { core, context, watched, line, room, wait: SLOWEST, misses: 0, failures: 0 }, receiver)
 }
 
 /// How long a poller rests, and the wait that it goes on with, when nudged `after` the beginning.
 async fn rests(least: Duration, after: Duration, about: About<'static>) -> (Duration, Duration) {
-    let (poller, _watcher) = poller();
+    let (mut poller, _watcher) = poller();
     let nudges = Arc::clone(&poller.line.nudges);
     tokio::spawn(async move {
         sleep(after).await;
@@ -169,8 +175,8 @@ async fn rests(least: Duration, after: Duration, about: About<'static>) -> (Dura
         }
     });
     let began = Instant::now();
-    let wait = poller.rest(SLOWEST, least).await;
-    (began.elapsed(), wait)
+    poller.rest(least).await;
+    (began.elapsed(), poller.wait)
 }
 
 const fn ms(ms: u64) -> Duration {

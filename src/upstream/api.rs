@@ -1,7 +1,7 @@
 //! What the three generations of Sim's API have in common: calls made and answers read, without a connection.
 //! A generation's own paths and shapes stay in its file.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Call, Reply};
@@ -35,7 +35,7 @@ pub struct Flow {
 }
 
 /// One input of a flow's start block.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Input {
     pub name: String,
     #[serde(rename = "type")]
@@ -64,7 +64,7 @@ pub enum Deployment {
 }
 
 /// The one vocabulary of run statuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Queued,

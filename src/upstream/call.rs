@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::Allowance;
 use super::client::Origin;
 use crate::error::Error;
 use crate::metrics::Op;
@@ -115,6 +116,7 @@ pub struct Reply {
     pub status: u16,
     pub body: Bytes,
     pub(super) origin: Origin,
+    pub allowance: Option<Allowance>,
 }
 
 impl Reply {

@@ -1,12 +1,15 @@
 //! Sim, over one HTTP client: pool, deadlines, retry, breaker, signatures. Above it nobody sees a connection; it must
 //! not know users' rights or our own routes.
 
+mod allowance;
 pub mod api;
 mod breaker;
 mod call;
 mod client;
 mod detect;
 mod flows;
+mod incoming;
+mod lost;
 mod refusal;
 mod retry;
 mod sign;
@@ -23,10 +26,15 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+pub use allowance::Allowance;
 pub use api::Api;
 pub use breaker::Circuit;
 pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
+pub use incoming::{Answered, Body, EventStream, Large, Sized};
 pub use refusal::{Failure, Meaning};
+
+use incoming::too_large;
+use lost::{Lost, lost, timed_out};
 
 use crate::config::{Problem, SimConfig};
 use crate::error::{Code, Error, Trail};
@@ -63,6 +71,7 @@ struct Raw {
     /// It is an event stream.
     events: bool,
     retry_after: Option<Duration>,
+    allowance: Option<Allowance>,
     body: Bytes,
     origin: client::Origin,
     /// What of the body is still to come.
@@ -81,16 +90,9 @@ enum Most {
 const LARGE: usize = 64 * 1024;
 
 impl From<Raw> for Reply {
-    fn from(Raw { status, body, origin, .. }: Raw) -> Self {
-        Self { status, body, origin }
+    fn from(Raw { status, body, allowance, origin, .. }: Raw) -> Self {
+        Self { status, body, allowance, origin }
     }
-}
-
-/// Why a try brought no answer, and what that says about Sim.
-struct Lost {
-    failure: Failure,
-    /// Whether it counts against Sim: a cut connection shows that somebody is there, silence does not.
-    counts: bool,
 }
 
 impl Upstream {
@@ -166,14 +168,14 @@ impl Upstream {
     pub async fn open(&self, caller: &Caller, call: &Call) -> Result<EventStream, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.events).await?;
         let response = raw.rest.ok_or_else(|| Failure::unclear(Error::malformed()))?;
-        Ok(EventStream { response, frames: sse::Frames::default() })
+        Ok(EventStream::of(response))
     }
 
     /// The same for a call that Sim may answer either way.
     pub async fn send_or_open(&self, caller: &Caller, call: &Call) -> Result<Answered, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json || raw.events).await?;
         Ok(match raw.rest {
-            Some(response) => Answered::Events(EventStream { response, frames: sse::Frames::default() }),
+            Some(response) => Answered::Events(EventStream::of(response)),
             None => Answered::Whole(Reply::from(raw)),
         })
     }
@@ -303,9 +305,21 @@ impl Upstream {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let json = kind.eq_ignore_ascii_case("application/json");
         let events = kind.eq_ignore_ascii_case("text/event-stream");
+        let allowance = Allowance::read(headers);
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        // Sim does not always say when to come back, but when there is more of what is used up.
+        let retry_after = retry_after.or(allowance.filter(|_| status == 429).map(|left| left.resets_in()));
         if events && status == 200 {
-            return Ok(Raw { status, json, events, retry_after, body: Bytes::new(), origin, rest: Some(response) });
+            return Ok(Raw {
+                status,
+                json,
+                events,
+                retry_after,
+                allowance,
+                body: Bytes::new(),
+                origin,
+                rest: Some(response),
+            });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
@@ -321,13 +335,14 @@ impl Upstream {
                     json,
                     events,
                     retry_after,
+                    allowance,
                     body: body.freeze(),
                     origin,
                     rest: Some(response),
                 });
             }
         }
-        let raw = Raw { status, json, events: false, retry_after, body: body.freeze(), origin, rest: None };
+        let raw = Raw { status, json, events: false, retry_after, allowance, body: body.freeze(), origin, rest: None };
         // A 2xx in JSON is read by whoever asked for it; the rest is read here, to its end.
         if !raw.json || !(200..300).contains(&raw.status) && !call::is_json(&raw.body) {
             raw.origin.give_up();
@@ -384,88 +399,6 @@ fn unsendable<E>(_: E) -> Error {
     Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
 }
 
-/// An answer that was read, or whose beginning was.
-pub enum Sized {
-    Small(Reply),
-    Large(Large),
-}
-
-/// A JSON answer that is still coming.
-pub struct Large {
-    pub status: u16,
-    pub body: Body,
-}
-
-/// The bytes of such an answer. Dropping it closes its connection.
-pub struct Body {
-    begun: Bytes,
-    response: reqwest::Response,
-    origin: client::Origin,
-    /// What may still come.
-    left: usize,
-    patience: Duration,
-}
-
-impl Body {
-    /// What has come so far.
-    pub fn begun(&mut self) -> Bytes {
-        std::mem::take(&mut self.begun)
-    }
-
-    /// The next bytes; `None` at the end.
-    ///
-    /// # Errors
-    /// The connection broke, Sim is silent, or the answer is larger than `SIM_MAX_ANSWER_BYTES`.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let Ok(chunk) = tokio::time::timeout(self.patience, self.response.chunk()).await else {
-            return Err(timed_out());
-        };
-        let Some(chunk) = chunk.map_err(|error| lost(&error).failure.error)? else { return Ok(None) };
-        self.left = self.left.checked_sub(chunk.len()).ok_or_else(too_large)?;
-        Ok(Some(chunk))
-    }
-
-    /// What to answer when it turns out to be no JSON.
-    pub fn no_json(&self) -> Error {
-        self.origin.give_up();
-        Error::malformed()
-    }
-}
-
-fn too_large() -> Error {
-    Error::new(Code::UpstreamError, "Sim's answer is larger than SIM_MAX_ANSWER_BYTES")
-}
-
-/// How Sim answered a call.
-pub enum Answered {
-    Whole(Reply),
-    Events(EventStream),
-}
-
-/// Sim's events of one call.
-pub struct EventStream {
-    response: reqwest::Response,
-    frames: sse::Frames,
-}
-
-impl EventStream {
-    /// The JSON of the next event; `None` when the stream has ended, whether it was meant to or not.
-    pub async fn next(&mut self) -> Option<Vec<u8>> {
-        loop {
-            if let Some(data) = self.frames.next_data() {
-                return Some(data);
-            }
-            let chunk = self.response.chunk().await.ok()??;
-            self.frames.push(&chunk).ok()?;
-        }
-    }
-
-    /// Reads on to the end and keeps nothing: leaving earlier would stop the run, or waste its connection.
-    pub async fn drain(mut self) {
-        while let Ok(Some(_)) = self.response.chunk().await {}
-    }
-}
-
 /// Failures that another try may mend.
 fn is_transient(failure: &Failure) -> bool {
     match failure.error.code {
@@ -474,36 +407,6 @@ fn is_transient(failure: &Failure) -> bool {
         Code::UpstreamError => failure.unclear,
         _ => false,
     }
-}
-
-fn timed_out() -> Error {
-    Error::new(Code::UpstreamTimeout, "Sim did not answer in time")
-}
-
-/// Reads what kind of failure this was. The error itself names the host, so it goes no further.
-fn lost(error: &reqwest::Error) -> Lost {
-    let unreachable = || Error::new(Code::UpstreamUnreachable, "Sim cannot be reached");
-    if error.is_connect() {
-        return Lost { failure: Failure::unsent(unreachable()), counts: true };
-    }
-    if error.is_timeout() {
-        return Lost { failure: Failure::unclear(timed_out()), counts: true };
-    }
-    let unreadable = source::<hyper::Error>(error).is_some_and(|e| e.is_parse());
-    let failure = if unreadable { Failure::unclear(Error::malformed()) } else { Failure::unclear(unreachable()) };
-    Lost { failure, counts: false }
-}
-
-/// Looks for `T` among the causes of `error`.
-fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// `Retry-After` in its form of seconds. (Sim does not send the date form.)

@@ -1,0 +1,116 @@
+//! What a run's keys and its channel are called in Redis, and under which keys its messages are sealed. All is derived
+//! with a secret, so that neither user nor flow nor run can be read from a name, or guessed and compared.
+
+use super::super::keys::{MacKey, full, truncated};
+use super::super::owner::feed_prefixed;
+use super::super::{FlowId, Generation, Owner, RunRef, SimRunId};
+use super::seal::Cipher;
+
+/// Where all that concerns a run is said, whoever owns it.
+pub(super) struct Channel {
+    pub(super) name: String,
+    pub(super) cipher: Cipher,
+}
+
+impl Channel {
+    /// `prefix` ends as it is to stand before the name.
+    pub(super) fn new(key: &MacKey, prefix: &str, flow: &FlowId, run: &SimRunId) -> Self {
+        let of = |label: &[u8]| {
+            let mut mac = key.mac();
+            for part in [label, flow.as_str().as_bytes(), run.as_str().as_bytes()] {
+                feed_prefixed(&mut mac, part);
+            }
+            mac
+        };
+        let name = format!("{prefix}sim:watch:{}", hex(&truncated(of(b"channel/1"))));
+        Self { cipher: Cipher::new(&full(of(b"channel-seal/1")), &name), name }
+    }
+}
+
+/// The names of one owner's run.
+pub(super) struct Names {
+    /// Holds the token of the one who polls.
+    pub(super) lease: String,
+    /// Holds what that one told last.
+    pub(super) last: String,
+    /// Seals what is told.
+    pub(super) cipher: Cipher,
+    pub(super) channel: Channel,
+}
+
+impl Names {
+    pub(super) fn of_room(key: &MacKey, prefix: &str, owner: &Owner, run: &RunRef) -> Self {
+        let of = |label: &[u8]| {
+            let mut mac = key.mac();
+            feed_prefixed(&mut mac, label);
+            owner.feed(&mut mac);
+            for part in [generation(run.generation), run.flow.as_str(), run.run.as_str()] {
+                feed_prefixed(&mut mac, part.as_bytes());
+            }
+            mac
+        };
+        // In braces, so that a cluster keeps both on one node.
+        let room = format!("{prefix}sim:{{{}}}", hex(&truncated(of(b"room/1"))));
+        Self {
+            lease: format!("{room}:poller"),
+            last: format!("{room}:told"),
+            cipher: Cipher::new(&full(of(b"room-seal/1")), &room),
+            channel: Channel::new(key, prefix, &run.flow, &run.run),
+        }
+    }
+}
+
+fn generation(generation: Generation) -> &'static str {
+    match generation {
+        Generation::V2 => "v2",
+        Generation::V1 => "v1",
+        Generation::Flows => "flows",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::super::RootKeys;
+    use super::super::super::keys::Secret;
+    use super::*;
+
+    fn names(secret: u8, user: &str, flow: &str, run: &str) -> Names {
+        let roots = RootKeys::new(vec![Secret::new([secret; 32])]).unwrap();
+        let run = RunRef {
+            generation: Generation::V2,
+            flow: FlowId::parse(flow).unwrap(),
+            run: SimRunId::parse(run).unwrap(),
+        };
+        Names::of_room(&roots.watch_key(), "chat::", &Owner::new(None, Some(user)), &run)
+    }
+
+    #[test]
+    fn names_are_the_same_in_every_process_and_differ_with_owner_run_and_secret() {
+        assert_eq!(names(1, "ann", "f", "r").lease, names(1, "ann", "f", "r").lease);
+        let all = [(1, "ann", "f", "r"), (2, "ann", "f", "r"), (1, "bob", "f", "r"), (1, "ann", "g", "r")];
+        let leases: HashSet<_> = all.map(|(secret, user, flow, run)| names(secret, user, flow, run).lease).into();
+        assert_eq!(leases.len(), all.len());
+    }
+
+    #[test]
+    fn a_channel_is_the_runs_whoever_owns_it() {
+        let (ann, bob) = (names(1, "ann", "f", "r"), names(1, "bob", "f", "r"));
+        assert_eq!(ann.channel.name, bob.channel.name);
+        assert_ne!(ann.channel.name, names(1, "ann", "f", "s").channel.name);
+    }
+
+    #[test]
+    fn nothing_of_owner_flow_or_run_stands_in_a_name() {
+        let names = names(1, "ann-of-acme", "flow-7", "run-9");
+        for name in [&names.lease, &names.last, &names.channel.name] {
+            assert!(name.starts_with("chat::sim:"), "{name}");
+            assert!(!["ann", "acme", "flow", "run"].iter().any(|word| name.contains(word)), "{name}");
+        }
+    }
+}
