@@ -5,6 +5,8 @@
 //! that ends the flow; behind any other last block a Response block follows it, with that block's whole output as `data`.
 //! Both ways out of the Webhook, success and error, lead on: a hook that cannot be delivered fails no run.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -38,15 +40,23 @@ fn state_of(value: &mut Value) -> Option<&mut Map<String, Value>> {
     value.as_object_mut()
 }
 
+/// A document may have very many blocks, so whatever is looked for in all of them is looked for once.
 struct Graph {
     blocks: Map<String, Value>,
     edges: Vec<Value>,
+    /// Names as Sim refers to them.
+    references: HashSet<String>,
+    /// How many blocks of a name, or of a kind, there were tries for.
+    tries: HashMap<&'static str, usize>,
 }
 
 impl Graph {
     fn take(state: &mut Map<String, Value>) -> Option<Self> {
         match (state.get_mut("blocks")?.take(), state.get_mut("edges")?.take()) {
-            (Value::Object(blocks), Value::Array(edges)) => Some(Self { blocks, edges }),
+            (Value::Object(blocks), Value::Array(edges)) => {
+                let references = blocks.values().filter_map(|block| block["name"].as_str()).map(reference).collect();
+                Some(Self { blocks, edges, references, tries: HashMap::new() })
+            }
             _ => None,
         }
     }
@@ -57,8 +67,11 @@ impl Graph {
     }
 
     fn notified(mut self, target: &Target) -> Self {
-        let last: Vec<String> = self.blocks.keys().filter(|id| self.is_last(id)).cloned().collect();
-        for id in last {
+        let mut ways_to: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, edge) in self.edges.iter().enumerate() {
+            ways_to.entry(edge["target"].as_str().unwrap_or_default().to_owned()).or_default().push(at);
+        }
+        for id in self.last() {
             let block = &self.blocks[&id];
             let name = block["name"].as_str().unwrap_or_default().to_owned();
             let kind = block["type"].as_str().unwrap_or_default().to_owned();
@@ -67,8 +80,8 @@ impl Graph {
             let named = !name.is_empty() && !name.contains(['<', '>', '.']);
             if kind == "response" || !(named || is_start(&kind)) {
                 let hook = self.add_webhook(target, (at.0 - STEP / 2.0, at.1 + STEP / 2.0));
-                for edge in self.edges.iter_mut().filter(|edge| edge["target"] == *id) {
-                    edge["target"] = json!(hook);
+                for at in ways_to.remove(&id).unwrap_or_default() {
+                    self.edges[at]["target"] = json!(hook);
                 }
                 self.lead_on(&hook, &id);
             } else {
@@ -82,19 +95,24 @@ impl Graph {
         self
     }
 
-    /// Whether a run can end with this block: it does something, stands in no container, and nothing follows it.
-    fn is_last(&self, id: &str) -> bool {
-        let block = &self.blocks[id];
-        let inside = |id: &Value| {
-            let parent = id.as_str().and_then(|id| self.blocks.get(id)).map(|block| &block["data"]["parentId"]);
-            parent.and_then(Value::as_str)
+    /// The blocks that a run can end with: they do something, stand in no container, and nothing follows them.
+    fn last(&self) -> Vec<String> {
+        let parent_of = |id: &str| self.blocks.get(id)?["data"]["parentId"].as_str();
+        let goes_on: HashSet<&str> = self
+            .edges
+            .iter()
+            .filter(|edge| edge["sourceHandle"] != "error")
+            .filter_map(|edge| Some((edge["source"].as_str()?, edge["target"].as_str().unwrap_or_default())))
+            .filter(|(source, target)| parent_of(target) != Some(source))
+            .map(|(source, _)| source)
+            .collect();
+        let is_last = |(id, block): &(&String, &Value)| {
+            // A choice leads on by handles of its own, which only its author can name.
+            let choice = matches!(block["type"].as_str(), Some("condition" | "router" | "router_v2" | "note") | None);
+            let on = block["enabled"] != false && block["data"]["parentId"].is_null();
+            on && !choice && !goes_on.contains(id.as_str())
         };
-        let goes_on = self.edges.iter().any(|edge| {
-            edge["source"] == *id && edge["sourceHandle"] != "error" && inside(&edge["target"]) != Some(id)
-        });
-        // A choice leads on by handles of its own, which only its author can name.
-        let choice = matches!(block["type"].as_str(), Some("condition" | "router" | "router_v2" | "note") | None);
-        block["enabled"] != false && block["data"]["parentId"].is_null() && !goes_on && !choice
+        self.blocks.iter().filter(is_last).map(|(id, _)| id.clone()).collect()
     }
 
     fn add_webhook(&mut self, target: &Target, at: (f64, f64)) -> String {
@@ -117,14 +135,28 @@ impl Graph {
         self.add("response", "Result", at, &fields)
     }
 
-    fn add(&mut self, kind: &str, name: &str, at: (f64, f64), fields: &[(&str, &str, Value)]) -> String {
-        let taken = |name: &str| {
-            self.blocks.values().any(|block| block["name"].as_str().map(reference) == Some(reference(name)))
+    fn add(
+        &mut self,
+        kind: &'static str,
+        name: &'static str,
+        at: (f64, f64),
+        fields: &[(&str, &str, Value)],
+    ) -> String {
+        let name = loop {
+            let name = match self.number(name) {
+                1 => name.to_owned(),
+                number => format!("{name} {number}"),
+            };
+            if self.references.insert(reference(&name)) {
+                break name;
+            }
         };
-        let numbered = (2..).map(|number| format!("{name} {number}"));
-        let name = std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
-        let id =
-            (1..).map(|number| format!("{kind}-{number}")).find(|id| !self.blocks.contains_key(id)).unwrap_or_default();
+        let id = loop {
+            let id = format!("{kind}-{}", self.number(kind));
+            if !self.blocks.contains_key(&id) {
+                break id;
+            }
+        };
         let fields: Map<_, _> = fields
             .iter()
             .map(|(id, kind, value)| ((*id).to_owned(), json!({ "id": id, "type": kind, "value": value })))
@@ -137,6 +169,13 @@ impl Graph {
         });
         self.blocks.insert(id.clone(), block);
         id
+    }
+
+    /// 1, 2, 3 … for each of `what`.
+    fn number(&mut self, what: &'static str) -> usize {
+        let tries = self.tries.entry(what).or_default();
+        *tries += 1;
+        *tries
     }
 
     /// From a Webhook to what follows it, whatever became of the hook.
