@@ -24,6 +24,8 @@ export declare class Native {
   submit(head: string, body: string | Uint8Array | undefined, answer: Buffer): number
   /** Sets everything going that was submitted. */
   flush(): void
+  /** Whether requests are limited by their client's address. */
+  get limitsIps(): boolean
   /** How much of a body is worth reading, in bytes. */
   get maxBodyBytes(): number
   /** Gives a request up; no answer comes. */

@@ -42,6 +42,9 @@ const DRAINED = 256 * 1024;
 /** Room for an answer that comes at once: most refusals. A larger one comes by the other way. */
 const AT_ONCE = 4 * 1024;
 
+/** How many submissions wait for one another at the most: with more the addon's thread idles through a busy turn. */
+const GROUP = 16;
+
 /** How long the host may take to name a user's plan. The other hooks have the call's own deadline. */
 const HOOK_TIMEOUT_MS = 10_000;
 
@@ -66,12 +69,18 @@ function readProblems(error) {
   }
 }
 
+/** Hands one packed answer on. */
+const answerTo = (sink) => (_kind, _call, status, head, packed, from, to) => {
+  sink.answer(status, head, packed, from, to);
+};
+
 /**
- * Where an answer goes: `answer(status, head, body)` for a whole one; `open(status, head, giveUp)`,
- * `piece(bytes, written, done)` and `end()` for one that comes in pieces. `head` is header names and values, one a line.
- * The bytes of an answer hold only during the call, those of a piece until `done` is called.
+ * Where an answer goes: `answer(status, head, bytes, from, to)` for a whole one, whose body is `bytes` from one place to
+ * another; `open(status, head, giveUp)`, `piece(bytes, written, done)` and `end()` for one that comes in pieces. `head` is
+ * header names and values, one a line. The bytes of an answer hold only during the call, those of a piece until `done` is
+ * called.
  * @typedef {object} Sink
- * @property {(status: number, head: string, body: Buffer) => void} answer
+ * @property {(status: number, head: string, bytes: Buffer, from: number, to: number) => void} answer
  * @property {(status: number, head: string, giveUp: () => void) => void} open
  * @property {(bytes: Buffer, written: (bytes: number) => void, done: () => void) => void} piece
  * @property {() => void} end
@@ -88,6 +97,7 @@ class Bridge {
   #closed;
   #drained = Buffer.allocUnsafeSlow(DRAINED);
   #atOnce = Buffer.allocUnsafeSlow(AT_ONCE);
+  #unflushed = 0;
   #flushing = false;
 
   constructor(options = {}) {
@@ -141,19 +151,25 @@ class Bridge {
       this.#flush();
       return submitted;
     }
-    unpack(this.#atOnce, -submitted, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
+    unpack(this.#atOnce, -submitted, answerTo(sink));
     return undefined;
   }
 
-  /** Sets going what was submitted: one alone at once, many together at the end of the event loop's turn. */
+  /** Sets going what was submitted: one alone at once, many in groups, the last at the end of the event loop's turn. */
   #flush() {
+    this.#unflushed += 1;
+    if (this.#pending.size === 1 || this.#unflushed === GROUP) return this.#flushNow();
     if (this.#flushing) return;
-    if (this.#pending.size === 1) return this.#native.flush();
     this.#flushing = true;
     setImmediate(() => {
       this.#flushing = false;
-      this.#native.flush();
+      this.#flushNow();
     });
+  }
+
+  #flushNow() {
+    this.#unflushed = 0;
+    this.#native.flush();
   }
 
   /**
@@ -165,7 +181,7 @@ class Bridge {
    */
   hook(delivery, body, sink) {
     const length = this.#native.hook(delivery, body, this.#atOnce);
-    unpack(this.#atOnce, length, (_kind, _call, status, head, bytes) => sink.answer(status, head, bytes));
+    unpack(this.#atOnce, length, answerTo(sink));
     return length > 0;
   }
 
@@ -176,6 +192,11 @@ class Bridge {
 
   get maxHookBytes() {
     return this.#native.maxHookBytes;
+  }
+
+  /** Whether a client's address matters. */
+  get limitsIps() {
+    return this.#native.limitsIps;
   }
 
   get maxBodyBytes() {
@@ -222,42 +243,43 @@ class Bridge {
       this.#drained = Buffer.allocUnsafeSlow(-length);
       length = this.#native.drain(this.#drained);
     }
-    unpack(this.#drained, length, (kind, first, second, head, body) => {
-      if (kind === ANSWER) this.#deliver(first, true, (sink) => sink.answer(second, head, body));
-      else if (kind === HEAD) this.#deliver(first, false, (sink) => sink.open(second, head, () => this.cancel(first)));
-      else if (kind === PIECE) this.#piece(first);
-      else if (kind === END) this.#deliver(first, true, (sink) => sink.end());
-      else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(body.toString()));
-      else if (kind === LOG) this.#log(JSON.parse(body.toString()));
-      else if (kind === CLOSED) this.#onClosed?.();
-    });
+    unpack(this.#drained, length, this.#receive);
   }
 
-  #piece(call) {
-    // What is left of an answer that nobody waits for any more.
-    if (!this.#pending.has(call)) return this.#native.cancel(call);
-    this.#deliver(call, false, (sink) => {
-      const take = (buffer) => this.#native.take(call, buffer);
-      withPiece(take, (bytes, done) => sink.piece(bytes, (count) => this.#written(call, count), done));
-    });
-  }
-
-  #written(call, bytes) {
-    if (this.#pending.has(call)) this.#native.written(call, bytes);
-  }
-
-  #deliver(call, last, hand) {
-    const pending = this.#pending.get(call);
-    if (pending === undefined) return;
-    if (last) this.#pending.delete(call);
+  #receive = (kind, first, second, head, packed, from, to) => {
     try {
-      hand(pending.sink);
+      if (kind === ANSWER) this.#end(first)?.answer(second, head, packed, from, to);
+      else if (kind === HEAD) this.#pending.get(first)?.sink.open(second, head, () => this.cancel(first));
+      else if (kind === PIECE) this.#piece(first);
+      else if (kind === END) this.#end(first)?.end();
+      else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(packed.toString('utf8', from, to)));
+      else if (kind === LOG) this.#log(JSON.parse(packed.toString('utf8', from, to)));
+      else if (kind === CLOSED) this.#onClosed?.();
     } catch (error) {
       // A host that cannot take its answer must not keep the others from theirs.
       queueMicrotask(() => {
         throw error;
       });
     }
+  };
+
+  /** The sink of a call of which this is the last that comes. */
+  #end(call) {
+    const sink = this.#pending.get(call)?.sink;
+    this.#pending.delete(call);
+    return sink;
+  }
+
+  #piece(call) {
+    const sink = this.#pending.get(call)?.sink;
+    // What is left of an answer that nobody waits for any more.
+    if (sink === undefined) return this.#native.cancel(call);
+    const take = (buffer) => this.#native.take(call, buffer);
+    withPiece(take, (bytes, done) => sink.piece(bytes, (count) => this.#written(call, count), done));
+  }
+
+  #written(call, bytes) {
+    if (this.#pending.has(call)) this.#native.written(call, bytes);
   }
 
   async #question(id, call, name, about) {

@@ -37,8 +37,8 @@ class EventStream {
   }
 
   /** A refusal, or what a stream that is open broke off for. */
-  answer(status, head, body) {
-    this.#error = this.#toError(status, head, body.toString());
+  answer(status, head, bytes, from, to) {
+    this.#error = this.#toError(status, head, bytes.toString('utf8', from, to));
     this.end();
   }
 

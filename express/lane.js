@@ -23,6 +23,7 @@ function createLane(server, mount, adapter, clientIp) {
     throw new TypeError("the fast lane needs an adapter with auth: 'jwt': nobody else checks who asks there");
   }
   const handle = createHandler(adapter);
+  const { limitsIps } = adapter.bridge;
   const others = server.listeners('request');
 
   function onRequest(req, res) {
@@ -31,7 +32,7 @@ function createLane(server, mount, adapter, clientIp) {
       for (const listener of others) listener.call(server, req, res);
       return;
     }
-    handle(req, res, { url, mount, ip: clientIp(req) }, () => res.destroy());
+    handle(req, res, { url, mount, ip: limitsIps ? clientIp(req) : undefined }, () => res.destroy());
   }
 
   server.removeAllListeners('request').on('request', onRequest);

@@ -13,11 +13,12 @@ const END = 7;
 const HEADER_BYTES = 17;
 
 /**
- * Calls `visit(kind, first, second, head, body)` for each record in the first `length` bytes of `packed`. `body` is a
- * view that holds only during the call.
+ * Calls `visit(kind, first, second, head, packed, from, to)` for each record in the first `length` bytes of `packed`, where
+ * its body is from one place to another: a view of its own for each would cost more than all else here.
  * @param {Buffer} packed
  * @param {number} length
- * @param {(kind: number, first: number, second: number, head: string, body: Buffer) => void} visit
+ * @param {(kind: number, first: number, second: number, head: string, packed: Buffer, from: number, to: number) => void}
+ *   visit
  */
 function unpack(packed, length, visit) {
   let at = 0;
@@ -28,7 +29,7 @@ function unpack(packed, length, visit) {
     const kind = packed[at];
     const first = packed.readUInt32LE(at + 1);
     const second = packed.readUInt32LE(at + 5);
-    visit(kind, first, second, packed.latin1Slice(headAt, bodyAt), packed.subarray(bodyAt, end));
+    visit(kind, first, second, packed.latin1Slice(headAt, bodyAt), packed, bodyAt, end);
     at = end;
   }
 }

@@ -24,19 +24,19 @@ class ResponseSink {
     this.#res = res;
   }
 
-  /** A whole answer. To a stream that is already open it is the end, for the reason in `body`. */
-  answer(status, head, body) {
+  /** A whole answer, its body `bytes` from one place to another. To a stream that is already open it is the end, and why. */
+  answer(status, head, bytes, from, to) {
     const res = this.#res;
     if (res.destroyed) return;
-    if (res.headersSent) return this.#last('error', body);
+    if (res.headersSent) return this.#last('error', bytes.toString('utf8', from, to));
     // One flat list: setting headers one by one costs the main thread more than all else here.
     const headers = ['content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store'];
     const lines = head.split('\n');
     for (let i = 0; i + 1 < lines.length; i += 2) headers.push(lines[i], lines[i + 1]);
-    headers.push('content-length', String(body.length));
+    headers.push('content-length', String(to - from));
     res.writeHead(status, headers);
     // Head and body go out in one piece if both are text; latin1 keeps every byte as it is.
-    res.end(body.latin1Slice(), 'latin1');
+    res.end(bytes.latin1Slice(from, to), 'latin1');
   }
 
   /** The head of a stream. `giveUp` ends it on the adapter's side. */

@@ -7,8 +7,10 @@ const { createHandler } = require('./handler.js');
 /** @param {import('./adapter.js').SimAdapter} adapter */
 function createRouter(adapter) {
   const handle = createHandler(adapter);
+  const { limitsIps } = adapter.bridge;
   const sim = (req, res, next) => {
-    handle(req, res, { url: req.url, mount: req.baseUrl ?? '', ip: req.ip }, next);
+    // Express looks `ip` up anew each time.
+    handle(req, res, { url: req.url, mount: req.baseUrl ?? '', ip: limitsIps ? req.ip : undefined }, next);
   };
   // For a host that wants to drain it: `await router.adapter.close()`.
   return Object.assign(sim, { adapter });

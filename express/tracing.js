@@ -61,11 +61,11 @@ class TracedSink {
     this.#api = api;
   }
 
-  answer(status, head, body) {
+  answer(status, head, bytes, from, to) {
     if (!this.#opened) this.#answered(status, head);
-    if (status >= 400) this.#failed(status, errorCode(body) ?? String(status));
+    if (status >= 400) this.#failed(status, errorCode(bytes.toString('utf8', from, to)) ?? String(status));
     this.#span.end();
-    this.#sink.answer(status, head, body);
+    this.#sink.answer(status, head, bytes, from, to);
   }
 
   open(status, head, giveUp) {
@@ -103,7 +103,7 @@ class TracedSink {
 
 function errorCode(body) {
   try {
-    return JSON.parse(body.toString()).error?.code;
+    return JSON.parse(body).error?.code;
   } catch {
     return undefined;
   }

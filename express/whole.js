@@ -15,8 +15,8 @@ class WholeAnswer {
   }
 
   /** Also the reason for which one in pieces broke off. */
-  answer(status, head, body) {
-    this.#receive(status, head, body.toString());
+  answer(status, head, bytes, from, to) {
+    this.#receive(status, head, bytes.toString('utf8', from, to));
   }
 
   open(status, head) {

@@ -128,6 +128,10 @@ impl Engine {
         })
     }
 
+    pub fn limits_ips(&self) -> bool {
+        self.pipeline.core().config.limits.ip_rate.is_some()
+    }
+
     pub fn max_body_bytes(&self) -> usize {
         self.pipeline.max_body_bytes()
     }

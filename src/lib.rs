@@ -42,6 +42,10 @@ use crate::engine::{Engine, Submission};
 use crate::hooks::Delivery;
 use crate::run::About;
 
+/// The system's allocator gives memory back and takes it again with every burst, and musl's is slow with two threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Secrets are among the settings: nothing of them stays behind but what the configuration keeps and wipes itself.
 fn wipe(settings: &mut serde_json::Value) {
     match settings {
@@ -108,6 +112,12 @@ impl Native {
     #[napi]
     pub fn flush(&self) {
         self.engine.flush();
+    }
+
+    /// Whether requests are limited by their client's address.
+    #[napi(getter)]
+    pub fn limits_ips(&self) -> bool {
+        self.engine.limits_ips()
     }
 
     /// How much of a body is worth reading, in bytes.

@@ -265,23 +265,24 @@ impl Pipeline {
     ) -> Result<Option<Answer>, Error> {
         let core = &self.core;
         let head = |status| standings.onto(Answer::json(status, Vec::new(), &context.caller.request_id));
+        // Boxed, so that a request takes the room of its own operation, not that of the largest, and is moved cheaply.
         let (status, body) = match operation {
-            Operation::Health => health::health(core, context).await?,
+            Operation::Health => Box::pin(health::health(core, context)).await?,
             Operation::Config => (200, public_config(core)),
-            Operation::ListFlows(page) => (200, flow::list(core, context, page).await?),
-            Operation::GetFlow(id) => (200, flow::get(core, context, id).await?),
-            Operation::CreateFlow(request) => (201, flow::create(core, context, request).await?),
+            Operation::ListFlows(page) => (200, Box::pin(flow::list(core, context, page)).await?),
+            Operation::GetFlow(id) => (200, Box::pin(flow::get(core, context, id)).await?),
+            Operation::CreateFlow(request) => (201, Box::pin(flow::create(core, context, request)).await?),
             Operation::RunFlow(request) if request.mode == Mode::Stream => {
-                return run::stream(core, context, request, head(200)).await.map(|()| None);
+                return Box::pin(run::stream(core, context, request, head(200))).await.map(|()| None);
             }
-            Operation::RunFlow(request) => return run::start(core, context, request).await.map(Some),
+            Operation::RunFlow(request) => return Box::pin(run::start(core, context, request)).await.map(Some),
             Operation::WatchRun(run, seen) => {
-                return run::watch(core, context, run, seen.as_deref(), head(200)).await.map(|()| None);
+                return Box::pin(run::watch(core, context, run, seen.as_deref(), head(200))).await.map(|()| None);
             }
-            Operation::Forward(call) => return forward(core, context, call, head).await,
-            Operation::RunStatus(run) => (200, run::read(core, context, run).await?),
-            Operation::CancelRun(run) => (200, run::cancel(core, context, run).await?),
-            Operation::ResumeRun(run, request) => (200, run::resume(core, context, run, request).await?),
+            Operation::Forward(call) => return Box::pin(forward(core, context, call, head)).await,
+            Operation::RunStatus(run) => (200, Box::pin(run::read(core, context, run)).await?),
+            Operation::CancelRun(run) => (200, Box::pin(run::cancel(core, context, run)).await?),
+            Operation::ResumeRun(run, request) => (200, Box::pin(run::resume(core, context, run, request)).await?),
         };
         Ok(Some(Answer::json(status, body, &context.caller.request_id)))
     }

@@ -115,7 +115,7 @@ pub fn local(core: &Core, user: &User, operation: &Operation) -> Result<Standing
 pub async fn shared(core: &Core, user: &User, operation: &Operation, so_far: Standings) -> Result<Standings, Refused> {
     match asking(user, operation).filter(|_| so_far.ask_shared) {
         None => Ok(so_far),
-        Some(ask) => core.policy.check_shared(&ask).await.map(Standings::from).map_err(refused),
+        Some(ask) => Box::pin(core.policy.check_shared(&ask)).await.map(Standings::from).map_err(refused),
     }
 }
 
@@ -129,7 +129,7 @@ pub async fn settle(
 ) {
     let (Some(subject), Operation::RunFlow(request), Err(error)) = (user.subject(), operation, outcome) else { return };
     if !standings.replay && !error.may_have_started {
-        core.policy.refund(&subject, request.id.as_str()).await;
+        Box::pin(core.policy.refund(&subject, request.id.as_str())).await;
     }
 }
 

@@ -40,9 +40,9 @@ pub async fn guard(core: &Core, context: &Context, id: &FlowId) -> Result<(), Er
     let listed = core.flow_list.find(id);
     let flow = match listed {
         Some(flow) => flow,
-        None => fetch(core, context, id).await?.flow,
+        None => Box::pin(fetch(core, context, id)).await?.flow,
     };
-    check(core, context, std::slice::from_ref(&flow)).await
+    Box::pin(check(core, context, std::slice::from_ref(&flow))).await
 }
 
 async fn fetch(core: &Core, context: &Context, id: &FlowId) -> Result<FlowDetail, Error> {

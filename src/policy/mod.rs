@@ -219,7 +219,7 @@ impl Policy {
     pub async fn is_same_request(&self, subject: &Subject<'_>, run_id: &str, asked: &str) -> bool {
         let Some(shared) = &self.shared else { return true };
         let user = Owner::user(subject.tenant, subject.user);
-        let before = shared.remember(&user, run_id, asked, Instant::now() + PATIENCE).await;
+        let before = Box::pin(shared.remember(&user, run_id, asked, Instant::now() + PATIENCE)).await;
         before.flatten().is_none_or(|before| before == asked)
     }
 
@@ -227,7 +227,7 @@ impl Policy {
     pub async fn forget_request(&self, subject: &Subject<'_>, run_id: &str) {
         if let Some(shared) = &self.shared {
             let user = Owner::user(subject.tenant, subject.user);
-            shared.forget(&user, run_id, Instant::now() + PATIENCE).await;
+            Box::pin(shared.forget(&user, run_id, Instant::now() + PATIENCE)).await;
         }
     }
 

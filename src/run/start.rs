@@ -159,7 +159,7 @@ pub async fn start(core: &Core, context: &Context, request: &RunRequest) -> Resu
     let mut state = started.state;
     let mut waited = false;
     if let Some(patience) = patience {
-        state = read::settle(core, context, &reference, state, began + patience).await;
+        state = Box::pin(read::settle(core, context, &reference, state, began + patience)).await;
         waited = !state.status.is_moving();
     }
     let request_id = &context.caller.request_id;
@@ -183,7 +183,7 @@ pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) 
     let api = upstream.api(&context.caller).await?;
     let call = call(core, context, api, request)?;
     if let Some(earlier) = recall(core, context, api, request).await? {
-        return replay(core, context, api, &request.flow, earlier).await;
+        return Box::pin(replay(core, context, api, &request.flow, earlier)).await;
     }
     let outcome = match upstream.send(&context.caller, &call).await {
         Ok(reply) => api.read_started(&reply).map_err(Failure::unclear),
@@ -197,7 +197,7 @@ pub(super) async fn begin(core: &Core, context: &Context, request: &RunRequest) 
             let reference = RunRef { generation: api.generation(), flow: request.flow.clone(), run: given };
             Ok(Started { reference, state: RunState::bare(Status::Queued), replayed: false })
         }
-        Err(failure) => explain(core, context, api, request, failure).await,
+        Err(failure) => Box::pin(explain(core, context, api, request, failure)).await,
     }
 }
 

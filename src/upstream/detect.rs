@@ -55,7 +55,7 @@ impl Detection {
         {
             return Err(error.clone());
         }
-        match probe(upstream, caller).await {
+        match Box::pin(probe(upstream, caller)).await {
             Ok(generation) => {
                 self.write((generation, Instant::now()));
                 Ok(generation)
