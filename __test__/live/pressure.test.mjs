@@ -108,26 +108,60 @@ describe('a reader that stops', () => {
   });
 });
 
-it('each stream that nobody reads holds at most 256 KiB in the process', async () => {
-  const { sim, sent } = await startFlood();
+/** A process that opens streams of `sim` and leaves them alone; what is resident there once it has done what it is asked. */
+function startReader(sim) {
   const env = { PATH: process.env.PATH, TEST_OPTIONS: JSON.stringify(optionsFor(sim)) };
-  const child = fork(new URL('unread.mjs', import.meta.url), { env });
+  const child = fork(new URL('unread.mjs', import.meta.url), { env, execArgv: ['--expose-gc'] });
   atEnd(() => child.kill());
-  /** What is resident once so many more are open and nothing moves any more. */
-  const resident = async (open) => {
-    const opened = once(child, 'message');
-    child.send({ open });
-    await opened;
-    await standstill(sent);
+  return async (request) => {
     const answer = once(child, 'message');
-    child.send({});
+    child.send(request);
     return (await answer)[0];
   };
-  // The first ones pay for what all of them use.
-  const before = await resident(100);
-  const after = await resident(200);
-  expect((after - before) / 200).toBeLessThan(256 * 1024);
-}, 60_000);
+}
+
+describe('each stream that nobody reads holds at most 256 KiB in the process', () => {
+  it('of a run that says much', async () => {
+    const { sim, sent } = await startFlood();
+    const resident = startReader(sim);
+    /** What is resident once so many more are open and nothing moves any more. */
+    const withMore = async (open) => {
+      await resident({ open });
+      await standstill(sent);
+      return resident({});
+    };
+    // The first ones pay for what all of them use.
+    const before = await withMore(100);
+    const after = await withMore(200);
+    expect((after - before) / 200).toBeLessThan(256 * 1024);
+  }, 60_000);
+
+  it('of a watched run whose state is large: all share it', async () => {
+    let state = runIs('running');
+    const sim = await playSim({
+      execute: (_req, res) => res.writeHead(202, { 'content-type': 'application/json' }).end('{"data":{"runId":"r"}}'),
+      status: (req, res) => state(req, res),
+    });
+    const resident = startReader(sim);
+    const become = (status, text) => {
+      state = runIs(status, { output: { text } });
+      return resident({ read: true });
+    };
+    /** What is resident once so many more, who heard that the run goes on, do not read that it pauses. */
+    const withMore = async (open) => {
+      await resident({ open, watching: true });
+      const bytes = await become('paused', 'x'.repeat(4 * MIB));
+      await become('running', '');
+      return bytes;
+    };
+    // The first ones pay for what all of them use.
+    await withMore(1);
+    const before = await withMore(100);
+    const after = await withMore(400);
+    console.log(`a watcher that does not read: ${((after - before) / 400 / 1024).toFixed(0)} KiB`);
+    expect((after - before) / 400).toBeLessThan(256 * 1024);
+  }, 60_000);
+});
 
 describe('a token that expires while its client reads nothing', () => {
   const token = () => {

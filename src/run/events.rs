@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use memchr::memchr2;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::answer::Answer;
@@ -17,6 +18,10 @@ use crate::upstream::Caller;
 
 /// Silence after which a heartbeat goes out.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Data longer than this goes out as it is, without a copy: the state of a run is shared by all who watch it, and a client
+/// that does not read holds its own part of the window and no more.
+const SHARED: usize = 4 * 1024;
 
 /// Writes events to one client, numbered from 1.
 pub(super) struct Events {
@@ -45,22 +50,23 @@ impl Events {
     }
 
     /// One event with the next number as its id.
-    pub(super) async fn send(&mut self, name: &str, data: &[u8]) {
+    pub(super) async fn send(&mut self, name: &str, data: impl Into<Bytes>) {
         self.count += 1;
         let id = self.count.to_string();
         self.send_as(name, &id, data).await;
     }
 
     /// One event. `data` is JSON.
-    pub(super) async fn send_as(&mut self, name: &str, id: &str, data: &[u8]) {
-        let mut bytes = Vec::with_capacity(data.len() + name.len() + id.len() + 24);
-        for part in [b"id: ".as_slice(), id.as_bytes(), b"\nevent: ", name.as_bytes(), b"\ndata: "] {
-            bytes.extend_from_slice(part);
+    pub(super) async fn send_as(&mut self, name: &str, id: &str, data: impl Into<Bytes>) {
+        let data = data.into();
+        let head = format!("id: {id}\nevent: {name}\ndata: ").into_bytes();
+        if data.len() > SHARED && memchr2(b'\n', b'\r', &data).is_none() {
+            self.outlet.write(head).await;
+            self.outlet.write(data).await;
+            self.outlet.write(Bytes::from_static(b"\n\n")).await;
+        } else {
+            self.outlet.write(whole(head, data)).await;
         }
-        // A raw line feed in JSON is white space between tokens; in an event it would end the line.
-        bytes.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-        bytes.extend_from_slice(b"\n\n");
-        self.outlet.write(bytes).await;
         self.heartbeat.reset();
     }
 
@@ -85,6 +91,15 @@ impl Events {
     }
 }
 
+/// An event in one piece of its own.
+fn whole(mut event: Vec<u8>, data: Bytes) -> Vec<u8> {
+    event.reserve_exact(data.len() + 2);
+    // A raw line feed in JSON is white space between tokens; in an event it would end the line.
+    event.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    event.extend_from_slice(b"\n\n");
+    event
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -100,7 +115,7 @@ mod tests {
     }
 
     fn told(pipe: &Pipe) -> String {
-        let mut taken = vec![0; 1024];
+        let mut taken = vec![0; stream::EVENTS];
         let (count, _) = pipe.take(&mut taken);
         String::from_utf8(taken[..count].to_vec()).unwrap()
     }
@@ -120,7 +135,7 @@ mod tests {
     async fn an_event_puts_the_next_heartbeat_off() {
         let (mut events, pipe) = events();
         events.meanwhile(sleep(Duration::from_secs(10))).await;
-        events.send("chunk", b"{}").await;
+        events.send("chunk", "{}").await;
         events.meanwhile(sleep(Duration::from_secs(14))).await;
         assert_eq!(told(&pipe), "id: 1\nevent: chunk\ndata: {}\n\n");
         events.meanwhile(sleep(Duration::from_secs(2))).await;
@@ -130,7 +145,10 @@ mod tests {
     #[tokio::test]
     async fn line_feeds_between_tokens_do_not_end_an_event() {
         let (mut events, pipe) = events();
-        events.send("chunk", b"{\r\n\"a\":\n1}").await;
+        events.send("chunk", "{\r\n\"a\":\n1}").await;
         assert_eq!(told(&pipe), "id: 1\nevent: chunk\ndata: {  \"a\": 1}\n\n");
+        let long = format!("[\n\"{}\"]", "x".repeat(SHARED));
+        events.send("chunk", long.clone()).await;
+        assert_eq!(told(&pipe), format!("id: 2\nevent: chunk\ndata: {}\n\n", long.replace('\n', " ")));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -49,7 +50,7 @@ pub(super) struct Seen {
     pub(super) id: String,
     pub(super) status: Status,
     /// `{"run": …}`
-    pub(super) json: Vec<u8>,
+    pub(super) json: Bytes,
 }
 
 /// A run, and who watches it: the handle in its events is that owner's.
@@ -252,7 +253,7 @@ impl Poller {
 
     fn see(&self, state: &RunState) -> Seen {
         let json = json::full(&self.core, &self.context, &self.watched.run, state);
-        Seen { id: id(state), status: state.status, json }
+        Seen { id: id(state), status: state.status, json: json.into() }
     }
 
     fn knows(&self, id: &str) -> bool {

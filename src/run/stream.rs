@@ -62,14 +62,14 @@ async fn follow(core: &Arc<Core>, context: &Context, started: Started, head: Ans
     let head = if started.replayed { head.header("idempotent-replayed", "true") } else { head };
     let mut events = Events::open(core, context, head);
     let run = started.reference;
-    events.send("run", &json::receipt(core, context, &run, started.state.status)).await;
+    events.send("run", json::receipt(core, context, &run, started.state.status)).await;
     finish(core, context, &run, events).await;
 }
 
 /// Tells the run's `status` until it has ended or pauses, and then its `final`.
 async fn finish(core: &Arc<Core>, context: &Context, run: &RunRef, mut events: Events) {
     match carry_on(core, context, run, &mut events).await {
-        Ok(last) => events.send("final", &last).await,
+        Ok(last) => events.send("final", last).await,
         Err(error) => events.fail(core, context, &error),
     }
 }
@@ -79,7 +79,7 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
     let limit = longest_seconds(core, context).map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut events = Events::open(core, context, head);
     let mut slot = Slot::of(core, context, run);
-    events.send("run", &json::receipt(core, context, run, Status::Running)).await;
+    events.send("run", json::receipt(core, context, run, Status::Running)).await;
     match forward(&mut events, told, limit).await {
         Some(told) => {
             if !told.status.is_final() {
@@ -88,7 +88,7 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
             let state = recorded(core, context, run, told).await;
             // Whoever read the end has freed the place.
             slot.keep();
-            events.send("final", &json::full(core, context, run, &state)).await;
+            events.send("final", json::full(core, context, run, &state)).await;
         }
         None => {
             slot.keep();
@@ -106,7 +106,7 @@ async fn forward(events: &mut Events, mut told: EventStream, limit: Option<Insta
             None => events.meanwhile(told.next()).await,
         };
         match Frame::read(data?) {
-            Frame::Event(name, data) => events.send(name, &data).await,
+            Frame::Event(name, data) => events.send(name, data).await,
             Frame::Ended(state) => {
                 // Only a connection that is read to its end can be used again.
                 let _ = timeout(RECORD_WITHIN, told.drain()).await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
@@ -145,7 +146,7 @@ pub(super) async fn carry_on(
     context: &Context,
     run: &RunRef,
     events: &mut Events,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Bytes, Error> {
     let mut wait = FASTEST;
     let mut misses = 0;
     loop {
@@ -179,7 +180,7 @@ async fn tell(
     let mut known = last == Some(seen.id.as_str());
     loop {
         if !known {
-            events.send_as("status", &seen.id, &seen.json).await;
+            events.send_as("status", &seen.id, seen.json.clone()).await;
         }
         if is_end(seen.status) {
             return Ok(seen);

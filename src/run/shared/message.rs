@@ -89,7 +89,7 @@ pub(super) fn read(cipher: &Cipher, own: &str, sealed: &[u8]) -> Option<Message>
     Some(match kind {
         Kind::State => {
             let (id, json) = (id?.to_owned(), state?.get().as_bytes().to_vec());
-            Message::Told(Told::State(Seen { id, status: status?, json }))
+            Message::Told(Told::State(Seen { id, status: status?, json: json.into() }))
         }
         Kind::Long => Message::Told(Told::Long(id?.to_owned())),
         Kind::Gone => Message::Told(Told::Gone),
@@ -112,7 +112,7 @@ mod tests {
 
     fn seen(output: &str) -> Seen {
         let json = format!(r#"{{"run":{{"id":"h","output":"{output}"}}}}"#).into_bytes();
-        Seen { id: "an-id".into(), status: Status::Paused, json }
+        Seen { id: "an-id".into(), status: Status::Paused, json: json.into() }
     }
 
     #[test]
