@@ -32,7 +32,8 @@ export function createClient(options) {
       const query = new URLSearchParams();
       if (cursor) query.set('cursor', cursor);
       if (limit) query.set('limit', String(limit));
-      return transport.json('GET', `/flows${query.size > 0 ? `?${query}` : ''}`, { signal });
+      const asked = query.toString();
+      return transport.json('GET', `/flows${asked && `?${asked}`}`, { signal });
     },
     flow: (id, { signal } = {}) => transport.json('GET', flowPath(id), { signal }).then(({ flow }) => flow),
     createFlow: (body) => transport.json('POST', '/flows/create', { body }).then(({ flow }) => flow),
