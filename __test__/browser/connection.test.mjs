@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, openAs, pick, recordTexts, shows, startHost } from './support.mjs';
+import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './support.mjs';
 
 /** Starts the flow that waits and answers with its card once it runs. */
 async function startWaiting(window, mode = 'In the background') {
@@ -31,6 +31,7 @@ test('the card goes on by itself after the server has restarted', async () => {
   const resumed = window.waitForRequest((request) => isEvents(request) && 'last-event-id' in request.headers());
   await host.restart(async () => {
     await card.getByText('Connection lost').waitFor();
+    await inspect(window, 'lost');
     await cancelAtSim(host);
   });
   await shows(card, 'Cancelled');
@@ -64,6 +65,7 @@ test('a session that has ended asks to sign in again', async () => {
   const card = await startWaiting(window);
   await window.context().clearCookies();
   await card.getByRole('alert').getByText('You are signed out. Sign in again.').waitFor();
+  await inspect(window, 'signed-out');
 });
 
 test("a run is nobody else's to see", async () => {
@@ -82,4 +84,5 @@ test("a run is nobody else's to see", async () => {
   const card = await watch(ben);
   await card.getByRole('alert').getByText('There is no such flow or run, or it is not yours.').waitFor();
   expect(await card.getByText('Running').count()).toBe(0);
+  await inspect(ben, 'not-mine');
 });

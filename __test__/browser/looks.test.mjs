@@ -43,6 +43,8 @@ test('dark, German, and still', async () => {
   expect(await dot()).toBe('none');
   await shows(card, 'Wartet auf eine Antwort');
   await card.getByText('Ja').waitFor();
+  expect(await window.getByRole('heading', { name: 'Einen Flow starten' }).count()).toBe(1);
+  expect(await window.evaluate(() => document.documentElement.lang)).toBe('de');
   await inspect(window, 'dark-german');
 });
 

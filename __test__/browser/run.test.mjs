@@ -9,6 +9,7 @@ const start = (window) => window.getByRole('button', { name: 'Start' });
 test('start, tokens, pause, answer, completed', async () => {
   const host = await startHost(['review']);
   const window = await openAs(host, 'ada');
+  await window.getByRole('option', { name: 'Demo review' }).waitFor({ state: 'attached' });
   await inspect(window, 'flows');
   await pick(window, 'review', 'a word about otters');
   const statuses = await recordTexts(window, '.sim-badge');
@@ -59,6 +60,7 @@ test.each(['Stream', 'In the background'])('cancel stops the run in Sim and keep
   await shows(card, 'Running');
   const dot = card.locator('.sim-badge');
   expect(await dot.evaluate((badge) => getComputedStyle(badge, '::before').animationName)).toBe('sim-pulse');
+  await inspect(window, `running-${mode === 'Stream' ? 'stream' : 'background'}`);
   await card.getByRole('button', { name: 'Cancel' }).click();
   await shows(card, 'Cancelled');
   await host.sim.waitFor('status', ({ status }) => status === 'cancelled');

@@ -19,6 +19,13 @@ function Shown({ text }) {
   );
 }
 
+/** @param {{tool: import('../index.js').BlockView['tools'][number]}} props */
+function Tool({ tool: { name, phase, status } }) {
+  const { t } = useSim();
+  const ended = status === null || status === 'success' ? t.toolDone : status;
+  return h('li', { 'data-phase': phase }, h('code', null, name), ` – ${phase === 'start' ? t.toolRunning : ended}`);
+}
+
 /** @param {{block: import('../index.js').BlockView, number: number, only: boolean}} props */
 function Block({ block, number, only }) {
   const { t } = useSim();
@@ -32,14 +39,7 @@ function Block({ block, number, only }) {
       h(
         'ul',
         { className: 'sim-tools' },
-        block.tools.map(({ id, name, phase, status }) =>
-          h(
-            'li',
-            { key: id, 'data-phase': phase },
-            h('code', null, name),
-            ` ${phase === 'start' ? t.toolRunning : (status ?? t.toolDone)}`,
-          ),
-        ),
+        block.tools.map((tool) => h(Tool, { key: tool.id, tool })),
       ),
     block.text && h(Shown, { text: block.text }),
     block.error && h('p', { className: 'sim-problem' }, block.error),

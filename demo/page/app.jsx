@@ -2,15 +2,14 @@
 
 import { createClient } from '@sigmacode/sim-adapter/client';
 import { SimProvider } from '@sigmacode/sim-adapter/client/react';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { io } from 'socket.io-client';
 
 import { signIn } from './session.mjs';
+import { LANGUAGES, WORDS } from './words.mjs';
 import { Workbench } from './workbench.jsx';
 
-const LANGUAGES = { en: 'English', de: 'Deutsch' };
-
-function SignIn({ onSignedIn }) {
+function SignIn({ words, onSignedIn }) {
   const [problem, setProblem] = useState(null);
 
   async function submit(event) {
@@ -25,20 +24,19 @@ function SignIn({ onSignedIn }) {
 
   return (
     <form className="panel" onSubmit={submit}>
-      <h2>Sign in</h2>
-      <p>Any name will do. Open the page twice to be two people at once: neither sees the other's runs.</p>
-      <label htmlFor="username">Name</label>
+      <h2>{words.signIn}</h2>
+      <p>{words.anyName}</p>
+      <label htmlFor="username">{words.name}</label>
       <div className="row">
         <input id="username" name="username" defaultValue="ada" autoComplete="username" />
-        <button type="submit">Sign in</button>
+        <button type="submit">{words.signIn}</button>
       </div>
       <div className="row">
-        <button type="submit" className="quiet" value="ada">
-          As ada
-        </button>
-        <button type="submit" className="quiet" value="ben">
-          As ben
-        </button>
+        {['ada', 'ben'].map((name) => (
+          <button key={name} type="submit" className="quiet" value={name}>
+            {words.as(name)}
+          </button>
+        ))}
       </div>
       {problem && <p role="alert">{problem}</p>}
     </form>
@@ -48,6 +46,10 @@ function SignIn({ onSignedIn }) {
 export function App() {
   const [signedIn, setSignedIn] = useState(null);
   const [locale, setLocale] = useState('en');
+  const words = WORDS[locale];
+  useEffect(() => {
+    document.documentElement.lang = locale;
+  }, [locale]);
 
   /** A client belongs to one user: what it knows goes with it. With `?socket` it follows runs over Socket.io. */
   async function enter({ user, ...options }) {
@@ -66,9 +68,9 @@ export function App() {
   return (
     <>
       <header>
-        <h1>Sim adapter demo</h1>
+        <h1>{words.title}</h1>
         <div className="row">
-          <label htmlFor="language">Language</label>
+          <label htmlFor="language">{words.language}</label>
           <select id="language" value={locale} onChange={(event) => setLocale(event.target.value)}>
             {Object.entries(LANGUAGES).map(([tag, name]) => (
               <option key={tag} value={tag}>
@@ -80,16 +82,16 @@ export function App() {
       </header>
       <main>
         {signedIn === null ? (
-          <SignIn onSignedIn={enter} />
+          <SignIn words={words} onSignedIn={enter} />
         ) : (
           <SimProvider client={signedIn.client} locale={locale}>
             <p className="row">
-              Signed in as {signedIn.user.username}, role {signedIn.user.role}.
+              {words.signedIn(signedIn.user)}
               <button type="button" className="quiet" onClick={leave}>
-                Sign out
+                {words.signOut}
               </button>
             </p>
-            <Workbench key={signedIn.user.username} />
+            <Workbench key={signedIn.user.username} words={words} />
           </SimProvider>
         )}
       </main>

@@ -6,12 +6,7 @@ import { useEffect, useState } from 'react';
 
 import { loadDrafts } from './session.mjs';
 
-const MODES = {
-  stream: 'Stream: tokens as they come; the run ends with this page',
-  async: 'In the background: statuses only; the run goes on',
-};
-
-function Create({ onCreated }) {
+function Create({ words, onCreated }) {
   const [drafts, setDrafts] = useState([]);
   const [chosen, setChosen] = useState(0);
   useEffect(() => {
@@ -20,8 +15,8 @@ function Create({ onCreated }) {
   const { title: _title, ...draft } = drafts[chosen] ?? {};
   return (
     <section className="panel" aria-labelledby="create">
-      <h2 id="create">Make a flow</h2>
-      <label htmlFor="draft">Start from</label>
+      <h2 id="create">{words.makeFlow}</h2>
+      <label htmlFor="draft">{words.startFrom}</label>
       <select id="draft" value={chosen} onChange={(event) => setChosen(Number(event.target.value))}>
         {drafts.map(({ title }, index) => (
           <option key={title} value={index}>
@@ -34,7 +29,7 @@ function Create({ onCreated }) {
   );
 }
 
-function Run({ flows }) {
+function Run({ words, flows }) {
   const run = useRunFlow();
   const [mode, setMode] = useState('stream');
   const [title, setTitle] = useState('');
@@ -46,13 +41,13 @@ function Run({ flows }) {
 
   return (
     <section className="panel" aria-labelledby="run">
-      <h2 id="run">Run a flow</h2>
+      <h2 id="run">{words.runFlow}</h2>
       <fieldset>
-        <legend>How</legend>
-        {Object.entries(MODES).map(([key, words]) => (
+        <legend>{words.how}</legend>
+        {Object.entries(words.modes).map(([key, meaning]) => (
           <label key={key} className="row">
             <input type="radio" name="mode" checked={mode === key} onChange={() => setMode(key)} />
-            {words}
+            {meaning}
           </label>
         ))}
       </fieldset>
@@ -60,18 +55,18 @@ function Run({ flows }) {
       {(run.run || run.busy || run.error) && <RunCard run={run} title={title} />}
       {run.run && (
         <p className="handle">
-          Run <code id="handle">{run.run.id}</code>
+          {words.run} <code id="handle">{run.run.id}</code>
         </p>
       )}
     </section>
   );
 }
 
-function Watched({ runId }) {
-  return <RunCard run={useRun(runId)} title="Watched run" />;
+function Watched({ words, runId }) {
+  return <RunCard run={useRun(runId)} title={words.watched} />;
 }
 
-function Watch() {
+function Watch({ words }) {
   const [runId, setRunId] = useState('');
   function submit(event) {
     event.preventDefault();
@@ -79,27 +74,27 @@ function Watch() {
   }
   return (
     <section className="panel" aria-labelledby="watch">
-      <h2 id="watch">Watch a run</h2>
+      <h2 id="watch">{words.watchRun}</h2>
       <form onSubmit={submit}>
-        <label htmlFor="run-id">Run id</label>
+        <label htmlFor="run-id">{words.runId}</label>
         <div className="row">
           <input id="run-id" name="run-id" required spellCheck="false" />
-          <button type="submit">Watch</button>
+          <button type="submit">{words.watch}</button>
         </div>
       </form>
-      {runId && <Watched runId={runId} />}
+      {runId && <Watched words={words} runId={runId} />}
     </section>
   );
 }
 
-export function Workbench() {
+export function Workbench({ words }) {
   // The list of flows is read again when there is a new one.
   const [flows, setFlows] = useState(0);
   return (
     <>
-      <Run flows={flows} />
-      <Create onCreated={() => setFlows((count) => count + 1)} />
-      <Watch />
+      <Run words={words} flows={flows} />
+      <Create words={words} onCreated={() => setFlows((count) => count + 1)} />
+      <Watch words={words} />
     </>
   );
 }
