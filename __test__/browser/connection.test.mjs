@@ -51,7 +51,8 @@ test.each(['Stream', 'In the background'])(
       async (request) => isEvents(request) && request.headers().authorization === (await newToken),
     );
     const card = await startWaiting(window, mode);
-    await resumed;
+    // A streamed run is told anew by its state; a watched one goes on after the last that was told.
+    expect('last-event-id' in (await resumed).headers()).toBe(mode === 'In the background');
     expect(host.sim.runs.map(({ status }) => status)).toEqual(['running']);
     await cancelAtSim(host);
     await shows(card, 'Cancelled');

@@ -104,3 +104,14 @@ test('the tests run on every Node that is supported', () => {
   const [{ jobs }] = parseYaml(read('.github/workflows/ci.yml'));
   expect(jobs.test.strategy.matrix.node).toEqual([20, 22, 24]);
 });
+
+test('the pictures that the browser tests take are kept, also when a test fails', () => {
+  const [{ jobs }] = parseYaml(read('.github/workflows/ci.yml'));
+  const kept = jobs.test.steps.findIndex(({ uses = '' }) => uses.startsWith('actions/upload-artifact@'));
+  expect(jobs.test.steps.findIndex(({ run }) => run === 'npm test')).toBe(kept - 1);
+  expect(jobs.test.steps[kept]).toMatchObject({
+    if: 'always()',
+    with: { path: '.build/screenshots/*.png', 'include-hidden-files': true },
+  });
+  expect(read('__test__/browser/support.mjs')).toContain("path.join(build, 'screenshots')");
+});

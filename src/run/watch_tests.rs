@@ -36,6 +36,12 @@ impl Host for Silent {
 
 /// A Sim whose one run is always running; its URL, and how often it was asked.
 async fn sim() -> (String, Arc<AtomicUsize>) {
+    sim_whose_run_takes(Duration::MAX).await
+}
+
+/// The same, of a run that ends after so long.
+async fn sim_whose_run_takes(time: Duration) -> (String, Arc<AtomicUsize>) {
+    let began = Instant::now();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
@@ -44,12 +50,13 @@ async fn sim() -> (String, Arc<AtomicUsize>) {
         while let Ok((mut socket, _)) = listener.accept().await {
             let count = Arc::clone(&count);
             tokio::spawn(async move {
-                let body = json!({ "data": { "status": "running" } }).to_string();
-                let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
                 let mut request = [0; 4096];
                 // The request is small: it comes in one piece.
                 while socket.read(&mut request).await.is_ok_and(|read| read > 0) {
                     count.fetch_add(1, Ordering::SeqCst);
+                    let status = if began.elapsed() < time { "running" } else { "completed" };
+                    let body = json!({ "data": { "status": status } }).to_string();
+                    let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
                     socket.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
                 }
             });
@@ -115,6 +122,38 @@ async fn watchers_of_one_owner_share_a_poller_and_its_events() {
     }
     let mut late = core.watches.follow(&core, &context("ann"), &run());
     assert!(Arc::ptr_eq(&first, &next(&mut late).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_run_of_half_an_hour_is_watched_to_its_end() {
+    const TIME: Duration = Duration::from_secs(30 * 60);
+    tokio::time::pause();
+    // The clock of a test goes by itself while nothing is to be done, and so past answers that are on their way; not
+    // while something blocks.
+    let (end, blocks) = std::sync::mpsc::channel::<()>();
+    let blocked = tokio::task::spawn_blocking(move || blocks.recv());
+    let (url, asked) = sim_whose_run_takes(TIME).await;
+    let core = core(&url);
+    let began = Instant::now();
+    let mut news = core.watches.follow(&core, &context("ann"), &run());
+    let mut told = Vec::new();
+    while told.last() != Some(&Status::Completed) {
+        // Sockets have their turn between the seconds.
+        for _ in 0..300 {
+            tokio::task::yield_now().await;
+        }
+        if news.has_changed().unwrap() {
+            told.push(next(&mut news).await.unwrap().status);
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(told, [Status::Running, Status::Completed]);
+    assert!(began.elapsed() >= TIME);
+    // Waits grow from 0.25 s to 5 s, less a fifth.
+    let most = TIME.as_secs() / 4 + 20;
+    assert!((asked.load(Ordering::SeqCst) as u64) < most, "{asked:?} of {most}");
+    drop(end);
+    let _ = blocked.await;
 }
 
 #[tokio::test]
