@@ -314,8 +314,8 @@ fn string(bytes: &[u8]) -> Result<(usize, bool), NoJson> {
     loop {
         let found = memchr2(b'"', b'\\', &bytes[at..]);
         let plain = &bytes[at..found.map_or(bytes.len(), |length| at + length)];
-        // RFC 8259 §7: control characters are always escaped.
-        if plain.iter().any(|byte| *byte < 0x20) {
+        // RFC 8259 §7: control characters are always escaped. All are looked at, many at a time: nearly always there is none.
+        if plain.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
             return Err(NoJson);
         }
         at += plain.len();

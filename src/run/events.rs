@@ -1,6 +1,7 @@
 //! Server-sent events of a run, as our own routes write them. It knows the form, not where they come from.
 
 use std::future::Future;
+use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -23,9 +24,14 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// that does not read holds its own part of the window and no more.
 const SHARED: usize = 4 * 1024;
 
+/// Events that wait for one another go out when they are this long together.
+const TOGETHER: usize = 8 * 1024;
+
 /// Writes events to one client, numbered from 1.
 pub(super) struct Events {
     outlet: Outlet,
+    /// What goes out with the next flush.
+    held: Vec<u8>,
     count: u64,
     began: Instant,
     heartbeat: Interval,
@@ -46,28 +52,55 @@ impl Events {
     fn over(outlet: Outlet) -> Self {
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { outlet, count: 0, began: Instant::now(), heartbeat }
+        Self { outlet, held: Vec::new(), count: 0, began: Instant::now(), heartbeat }
     }
 
     /// One event with the next number as its id.
     pub(super) async fn send(&mut self, name: &str, data: impl Into<Bytes>) {
-        self.count += 1;
-        let id = self.count.to_string();
-        self.send_as(name, &id, data).await;
+        self.add(name, data).await;
+        self.flush().await;
     }
 
     /// One event. `data` is JSON.
     pub(super) async fn send_as(&mut self, name: &str, id: &str, data: impl Into<Bytes>) {
-        let data = data.into();
-        let head = format!("id: {id}\nevent: {name}\ndata: ").into_bytes();
-        if data.len() > SHARED && memchr2(b'\n', b'\r', &data).is_none() {
-            self.outlet.write(head).await;
-            self.outlet.write(data).await;
-            self.outlet.write(Bytes::from_static(b"\n\n")).await;
-        } else {
-            self.outlet.write(whole(head, data)).await;
+        self.hold(name, id, data.into()).await;
+        self.flush().await;
+    }
+
+    /// One event with the next number as its id, that may wait for others: a wake-up of the host for each would cost more
+    /// than the event itself.
+    pub(super) async fn add(&mut self, name: &str, data: impl Into<Bytes>) {
+        self.count += 1;
+        self.hold(name, self.count, data.into()).await;
+        if self.held.len() >= TOGETHER {
+            self.flush().await;
         }
-        self.heartbeat.reset();
+    }
+
+    /// Whether something waits for a flush.
+    pub(super) fn holds_some(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Sends what waits.
+    pub(super) async fn flush(&mut self) {
+        if !self.held.is_empty() {
+            self.outlet.write(std::mem::take(&mut self.held)).await;
+            self.heartbeat.reset();
+        }
+    }
+
+    async fn hold(&mut self, name: &str, id: impl std::fmt::Display, data: Bytes) {
+        // Writing to memory cannot fail.
+        let _ = write!(self.held, "id: {id}\nevent: {name}\ndata: ");
+        if data.len() > SHARED && memchr2(b'\n', b'\r', &data).is_none() {
+            self.flush().await;
+            self.outlet.write(data).await;
+        } else {
+            // A raw line feed in JSON is white space between tokens; in an event it would end the line.
+            self.held.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        }
+        self.held.extend_from_slice(b"\n\n");
     }
 
     /// Waits for `work`. Heartbeats meanwhile keep proxies from closing a stream that has nothing to tell.
@@ -89,15 +122,6 @@ impl Events {
         core.failures.tell(&*core.host, &failed, error);
         self.outlet.fail(Answer::error(error, request_id));
     }
-}
-
-/// An event in one piece of its own.
-fn whole(mut event: Vec<u8>, data: Bytes) -> Vec<u8> {
-    event.reserve_exact(data.len() + 2);
-    // A raw line feed in JSON is white space between tokens; in an event it would end the line.
-    event.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    event.extend_from_slice(b"\n\n");
-    event
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `POST /flows/:id/run` with `mode: 'stream'`: Sim's own events as they come, under our names.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -101,21 +104,49 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
 /// that, or came to `limit`, and Sim stops the run.
 async fn forward(events: &mut Events, mut told: EventStream, limit: Option<Instant>) -> Option<RunState> {
     loop {
-        let data = match limit {
-            Some(limit) => events.meanwhile(timeout_at(limit, told.next())).await.ok().flatten(),
-            None => events.meanwhile(told.next()).await,
+        let data = {
+            let mut next = pin!(told.next());
+            match soon(next.as_mut(), events.holds_some()).await {
+                Some(data) => data,
+                None => {
+                    events.flush().await;
+                    match limit {
+                        Some(limit) => events.meanwhile(timeout_at(limit, next)).await.ok().flatten(),
+                        None => events.meanwhile(next).await,
+                    }
+                }
+            }
         };
-        match Frame::read(data?) {
-            Frame::Event(name, data) => events.send(name, data).await,
+        match data.map_or(Frame::Done, Frame::read) {
+            Frame::Event(name, data) => events.add(name, data).await,
             Frame::Ended(state) => {
+                events.flush().await;
                 // Only a connection that is read to its end can be used again.
                 let _ = timeout(RECORD_WITHIN, told.drain()).await;
                 return Some(*state);
             }
-            Frame::Done => return None,
+            Frame::Done => {
+                events.flush().await;
+                return None;
+            }
             Frame::Unknown => {}
         }
     }
+}
+
+/// What is there of `next` now or, if it is worth `waiting`, after all others had their turn: the connection is read by a
+/// task of its own, one event at a time.
+async fn soon<T>(mut next: Pin<&mut impl Future<Output = T>>, mut waiting: bool) -> Option<T> {
+    poll_fn(|context| match next.as_mut().poll(context) {
+        Poll::Ready(data) => Poll::Ready(Some(data)),
+        Poll::Pending if waiting => {
+            waiting = false;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The run as recorded, if that is to be had soon; the stream's own word otherwise.
