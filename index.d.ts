@@ -505,12 +505,18 @@ export interface RealtimeOptions extends SharedOptions {
   /** The signed-in user of a socket. Default: `socket.data.user`, else `socket.request.user`. */
   // biome-ignore lint/suspicious/noExplicitAny: the host's own socket and user, of the host's own types
   userOf?(socket: any): any;
+  /**
+   * The client's address, for the limit of each. Default: the connection's own (`socket.handshake.address`), which behind a
+   * proxy is the proxy's.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  clientIp?(socket: any): string | undefined;
 }
 
 /**
  * Watched runs over the host's own Socket.io server (`socket.io` 4): a client sends `sim:join` with `{run, lastEventId?}` and
  * gets each event of `GET /runs/:runId/events` as `sim:event` with `{run, event, id, data}`: docs/realtime.md. The user is
- * checked at each join.
+ * checked at each join; an `exp` of `socket.handshake.auth.token` ends what it let in.
  */
 export function attachRealtime(
   io: SocketServer,

@@ -64,7 +64,8 @@ function sharedWith({ adapter, ...rest } = {}) {
 }
 
 const simHooks = (options) => createHooks(sharedWith(options));
-const attachRealtime = (io, { userOf, ...rest } = {}) => openGateway(io, sharedWith(rest), userOf);
+const attachRealtime = (io, { userOf, clientIp, ...rest } = {}) =>
+  openGateway(io, sharedWith(rest), { userOf, clientIp });
 const listenToSim = (socket, { events, ...rest }) => takeHints(socket, sharedWith(rest), events);
 
 module.exports = {

@@ -3,6 +3,7 @@
 // Runs over the host's own Socket.io server: a client joins a run and gets the events of GET /runs/:runId/events. Whether it
 // may is the adapter's decision, at each join. It knows Socket.io by the few members it uses, and requires nothing of it.
 
+const { SimError } = require('./error.js');
 const { atExpiry } = require('./expiry.js');
 
 /** Runs that one socket may follow at once. */
@@ -12,12 +13,19 @@ const roomOf = (run) => `run:${run}`;
 
 const userOfSocket = (socket) => socket.data?.user ?? socket.request?.user;
 
-/** What the contract says of an error. */
-function shape({ code = 'upstream_error', message, details, requestId }) {
-  return { error: { code, message, ...(details && { details }), ...(requestId && { requestId }) } };
+const peerOf = (socket) => socket.handshake.address;
+
+/** What the contract says of an error, and what an answer's `Retry-After` would; of the host's own not a word. */
+function shape(error) {
+  if (!(error instanceof SimError)) return refusal('upstream_error', 'the server could not tell who asks');
+  const { code, message, details, requestId, retryAfterMs } = error;
+  const more = { ...(details && { details }), ...(requestId && { requestId }), ...(retryAfterMs && { retryAfterMs }) };
+  return { error: { code, message, ...more } };
 }
 
-const invalid = (message) => shape({ code: 'invalid_request', message });
+const refusal = (code, message) => ({ error: { code, message } });
+
+const invalid = (message) => refusal('invalid_request', message);
 
 /** One socket: the runs that it follows, and of each the last event that it was too slow to take. */
 class Member {
@@ -100,12 +108,14 @@ class Room {
 class Gateway {
   #adapter;
   #userOf;
+  #clientIp;
   /** @type {Map<string, Room>} by the run's handle */
   #rooms = new Map();
 
-  constructor(adapter, userOf) {
+  constructor(adapter, userOf, clientIp) {
     this.#adapter = adapter;
     this.#userOf = userOf;
+    this.#clientIp = clientIp;
   }
 
   accept(socket) {
@@ -189,14 +199,13 @@ class Gateway {
 
   /** Who asks: the host's user, and the token where tokens are verified here. */
   async #caller(socket) {
-    const { auth, address } = socket.handshake;
+    const { auth } = socket.handshake;
     const authorization = this.#adapter.bridge.verifiesTokens && auth?.token ? [`Bearer ${auth.token}`] : undefined;
-    return { user: await this.#userOf(socket), authorization, ip: address };
+    return { user: await this.#userOf(socket), authorization, ip: this.#clientIp(socket) };
   }
 
-  /** Ends all that a token let in when it expires, as the event streams do. */
+  /** Ends all that a token let in when it expires, whoever verifies it, as the event streams do. */
   #expire(socket, member) {
-    if (!this.#adapter.bridge.verifiesTokens) return undefined;
     const expire = () => {
       for (const run of [...member.runs]) {
         this.#leave(member, run);
@@ -210,10 +219,10 @@ class Gateway {
 /**
  * @param {{ on: Function, off: Function }} io a Socket.io server, or one of its namespaces
  * @param {import('./adapter.js').SimAdapter} adapter
- * @param {(socket: any) => unknown} [userOf]
+ * @param {{ userOf?: (socket: any) => unknown, clientIp?: (socket: any) => string | undefined }} [options]
  */
-function openGateway(io, adapter, userOf = userOfSocket) {
-  const gateway = new Gateway(adapter, userOf);
+function openGateway(io, adapter, { userOf = userOfSocket, clientIp = peerOf } = {}) {
+  const gateway = new Gateway(adapter, userOf, clientIp);
   const accept = (socket) => gateway.accept(socket);
   io.on('connection', accept);
   return {

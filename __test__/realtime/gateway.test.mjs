@@ -3,7 +3,7 @@
 
 import jwt from 'jsonwebtoken';
 import { expect, it } from 'vitest';
-import { call } from '../http/support.mjs';
+import { atEnd, call } from '../http/support.mjs';
 import { playSim, runIs, start, watch } from '../live/support.mjs';
 import { connect, express4, express5, startRealtime, startSim } from './support.mjs';
 
@@ -114,14 +114,13 @@ it('a socket that goes while its join is under way leaves no watch behind', asyn
 });
 
 it('a slow socket holds one event, and hears the latest', async () => {
-  // Each read of the run finds another state, of 4 MiB.
+  // A state of 4 MiB, another one whenever the quick socket has heard the last.
   const big = 'x'.repeat(4 * 1024 * 1024);
   let count = 0;
   const sim = await playSim({
     execute: (_req, res) => res.writeHead(202, { 'content-type': 'application/json' }).end('{"data":{"runId":"r"}}'),
     status: (req, res) => {
-      count += 1;
-      const status = count < 20 ? 'running' : 'completed';
+      const status = count < 9 ? 'running' : 'completed';
       runIs(status, { startedAt: new Date(count).toISOString(), output: { big } })(req, res);
     },
   });
@@ -131,21 +130,22 @@ it('a slow socket holds one event, and hears the latest', async () => {
   const { conn } = server.of('/').sockets.get(slow.socket.id);
   await slow.join(id);
   await slow.next();
-  slow.socket.io.engine.transport.ws._socket.pause();
+  const { _socket: connection } = slow.socket.io.engine.transport.ws;
+  connection.pause();
+  atEnd(() => connection.resume());
   await quick.join(id);
   let most = 0;
-  for (;;) {
-    const event = await quick.next();
+  for (let status; status !== 'completed'; count += 1) {
+    ({ status } = (await quick.next()).data.run);
     most = Math.max(most, conn.writeBuffer.length);
-    if (event.data.run.status === 'completed') break;
   }
-  expect(quick.events.length).toBeGreaterThan(8);
+  expect(quick.events).toHaveLength(10);
   expect(most).toBeLessThanOrEqual(1);
-  slow.socket.io.engine.transport.ws._socket.resume();
+  connection.resume();
   await slow.until('completed');
-  console.log(`${quick.events.length} events, of which a socket that read nothing meanwhile got ${slow.events.length}`);
-  expect(slow.events.length).toBeLessThan(quick.events.length);
-});
+  console.log(`10 events, of which a socket that read nothing meanwhile got ${slow.events.length}`);
+  expect(slow.events.length).toBeLessThan(10);
+}, 60_000);
 
 it('with auth: jwt the token of the handshake says who it is, and its end is the end', async () => {
   const sim = await startSim(['wait']);
@@ -166,6 +166,53 @@ it('with auth: jwt the token of the handshake says who it is, and its end is the
   await expect.poll(() => adapter.watches).toBe(0);
 });
 
+it('the end of a token is the end, also of one that the host verifies', async () => {
+  const sim = await startSim(['wait']);
+  const { url, host, adapter } = await startRealtime(sim, { userOf: () => ({ id: 'ann' }) });
+  const id = await start(host, 'wait');
+  const token = jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 2 });
+  const client = await connect(url, { token });
+  expect(await client.join(id)).toEqual({ ok: true });
+  expect((await client.next()).event).toBe('status');
+  let event = await client.next();
+  while (event.event === 'status') event = await client.next();
+  expect(event).toEqual({ run: id, event: 'reauth', data: {} });
+  await expect.poll(() => adapter.watches).toBe(0);
+});
+
+it('a limit counts by the address that the host names', async () => {
+  const sim = await startSim(['wait']);
+  const { url, host } = await startRealtime(sim, {
+    adapter: { ipMax: 2 },
+    clientIp: (socket) => socket.handshake.auth.from,
+  });
+  const id = await start(host, 'wait');
+  const joinFrom = async (from) => (await connect(url, { user: 'ann', from })).join(id);
+  expect([await joinFrom('192.0.2.1'), await joinFrom('192.0.2.1')]).toEqual([{ ok: true }, { ok: true }]);
+  expect(code(await joinFrom('192.0.2.1'))).toBe('rate_limited');
+  expect(await joinFrom('192.0.2.2')).toEqual({ ok: true });
+  // One whose address the host does not know has no limit of an address.
+  for (let i = 0; i < 4; i += 1) expect(await joinFrom(undefined)).toEqual({ ok: true });
+});
+
+it('who comes too often is told when to come again', async () => {
+  const sim = await startSim(['wait']);
+  const { url, host } = await startRealtime(sim, { adapter: { userMax: 1 } });
+  const id = await start(host, 'wait');
+  const client = await connect(url);
+  expect(await client.join(id)).toEqual({ ok: true });
+  const { error } = await client.join(id);
+  expect(error).toEqual({
+    code: 'rate_limited',
+    message: expect.any(String),
+    details: expect.any(Object),
+    requestId: expect.any(String),
+    retryAfterMs: expect.any(Number),
+  });
+  expect(error.retryAfterMs).toBeGreaterThan(0);
+  expect(error.retryAfterMs).toBeLessThanOrEqual(60_000);
+});
+
 it('userOf may be a promise, and of nobody is nobody', async () => {
   const sim = await startSim(['wait']);
   const users = { one: { id: 'ann' } };
@@ -174,6 +221,18 @@ it('userOf may be a promise, and of nobody is nobody', async () => {
   const id = await start(host, 'wait');
   expect(await (await connect(url, { session: 'one' })).join(id)).toEqual({ ok: true });
   expect(code(await (await connect(url, { session: 'two' })).join(id))).toBe('unauthenticated');
+});
+
+it('what goes wrong in the host’s own functions is not told', async () => {
+  const sim = await startSim(['wait']);
+  const broken = () => {
+    throw new Error('the password of the database');
+  };
+  for (const options of [{ userOf: broken }, { userOf: async () => broken() }, { clientIp: broken }]) {
+    const { url, host } = await startRealtime(sim, options);
+    const { error } = await (await connect(url)).join(await start(host, 'wait'));
+    expect(error).toEqual({ code: 'upstream_error', message: 'the server could not tell who asks' });
+  }
 });
 
 it('an adapter that closes says so; a gateway that closes takes no more', async () => {

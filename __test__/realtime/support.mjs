@@ -39,7 +39,7 @@ class Counting extends SimAdapter {
 }
 
 /** A host for `sim`: `{adapter, gateway, server, url, host}`. The user of a socket is who it says it is. */
-export async function startRealtime(sim, { express = express5, adapter: options, userOf } = {}) {
+export async function startRealtime(sim, { express = express5, adapter: options, userOf, clientIp } = {}) {
   const adapter = new Counting(optionsFor(sim, options));
   atEnd(() => adapter.close({ drainMs: 0 }));
   const app = express();
@@ -58,7 +58,7 @@ export async function startRealtime(sim, { express = express5, adapter: options,
     if (user) socket.data.user = { id: user, role: 'USER' };
     next();
   });
-  const gateway = attachRealtime(server, { adapter, userOf });
+  const gateway = attachRealtime(server, { adapter, userOf, clientIp });
   const url = `http://127.0.0.1:${http.address().port}`;
   return {
     adapter,

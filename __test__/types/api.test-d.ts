@@ -47,7 +47,13 @@ export async function uses() {
   const adapter = new SimAdapter(options);
 
   express().use('/api/sim-hooks', simHooks(), simHooks({ adapter }));
-  attachRealtime(new Server().of('/sim'), { adapter, userOf: async (socket) => socket.data.user }).close();
+  attachRealtime(new Server().of('/sim'), {
+    adapter,
+    userOf: async (socket) => socket.data.user,
+    clientIp: (socket) => socket.handshake.headers['x-real-ip'],
+  }).close();
+  // @ts-expect-error: an address is a text
+  attachRealtime(new Server(), { clientIp: () => 7 });
   listenToSim(io(), { adapter, events: { 'run-updated': { run: 'executionId' } } })();
   express().use('/api/sim', simRouter(), simRouter({ adapter }), simRouter(options));
   express().use('/probes', simProbes(), simProbes({ adapter }));
