@@ -2,30 +2,21 @@
 # Writes .env (for Sim) and librechat.env (for LibreChat's .env) beside this script, with fresh secrets. Never overwrites
 # a file, never prints a secret. Needs only what POSIX and busybox have.
 #
-#   ./init.sh https://sim.example.com [wss://sim.example.com]
+#   ./init.sh https://sim.example.com
 set -eu
 umask 077
 
 usage() {
-  echo "usage: $0 <address of Sim's editor in browsers> [<address of realtime in browsers>]" >&2
+  echo "usage: $0 <address of Sim's editor in browsers>" >&2
   exit 2
 }
 
-[ $# -ge 1 ] && [ $# -le 2 ] || usage
+[ $# -eq 1 ] || usage
 public_url=${1%/}
 case $public_url in
+  *[!A-Za-z0-9.:/_~%-]*) usage ;;
   https://?* | http://?*) ;;
   *) usage ;;
-esac
-# Without a second address, realtime is expected on the same origin.
-public_ws_url=${2:-ws${public_url#http}}
-public_ws_url=${public_ws_url%/}
-case $public_ws_url in
-  wss://?* | ws://?* | https://?* | http://?*) ;;
-  *) usage ;;
-esac
-case $public_url$public_ws_url in
-  *[!A-Za-z0-9.:/_~%-]*) usage ;;
 esac
 
 cd "$(dirname "$0")"
@@ -54,7 +45,6 @@ signing_secret=$(secret)
 while IFS= read -r line; do
   case $line in
     SIM_PUBLIC_URL=) line=$line$public_url ;;
-    SIM_PUBLIC_WS_URL=) line=$line$public_ws_url ;;
     SIM_SIGNING_SECRET=) line=$line$signing_secret ;;
     [A-Z]*=) line=$line$(secret) ;;
   esac
@@ -67,7 +57,6 @@ SIM_BASE_URL=http://sim-guard:8080
 SIM_API_KEY=
 SIM_WORKSPACE_ID=
 SIM_PUBLIC_URL=$public_url
-SIM_PUBLIC_WS_URL=$public_ws_url
 SIM_SIGNING_SECRET=$signing_secret
 SIM_HANDLE_SECRET=$(secret)
 END

@@ -1,6 +1,7 @@
 'use strict';
 
-// Decides which request targets the editor listener passes on. Knows nothing of headers, sessions or signatures.
+// Decides which request targets the editor listener passes on, and to which of Sim's two servers. Knows nothing of headers,
+// sessions or signatures.
 //
 // Sim's key API must not be reachable here in any spelling. So a target is either in its one plain spelling, or refused;
 // and what is refused is looked for in the most decoded reading that any server behind could make of it.
@@ -28,6 +29,9 @@ function editorRefusal(target) {
   return first === 'api' && REFUSED.has(second) ? NOT_ALLOWED : null;
 }
 
+/** Whether a target, plain as it has to be, is for Sim's realtime server. Its other paths are for Sim alone. */
+const isSocketIo = (target) => /^\/socket\.io(?:[/?]|$)/.test(target);
+
 /** The path with every escape undone, compatibility letters folded, in lower case; null when there is no such reading. */
 function mostDecoded(path) {
   let reading;
@@ -49,4 +53,4 @@ function mostDecoded(path) {
   return reading.replaceAll('\\', '/').toLowerCase();
 }
 
-module.exports = { editorRefusal };
+module.exports = { editorRefusal, isSocketIo };

@@ -12,6 +12,7 @@ Stands in front of Sim with two listeners: api (signed requests only) and editor
 SIM_SIGNING_SECRET holds the secrets, newest first, separated by commas; 32 bytes or more each.
 
   --upstream URL                where Sim listens, e.g. http://simstudio:3000
+  --realtime URL                where Sim's realtime server listens, for /socket.io of the editor (default: the upstream)
   --host ADDRESS                address to listen on (default: all)
   --api-port PORT               signed requests, and /healthz (default: 8080)
   --editor-port PORT            browsers (default: 8081)
@@ -22,6 +23,7 @@ SIM_SIGNING_SECRET holds the secrets, newest first, separated by commas; 32 byte
 
 const OPTIONS = {
   upstream: { type: 'string' },
+  realtime: { type: 'string' },
   host: { type: 'string' },
   'api-port': { type: 'string', default: '8080' },
   'editor-port': { type: 'string', default: '8081' },
@@ -42,8 +44,10 @@ function guardOptions(args, environment) {
     if (/^\d+$/.test(values[name]) && value >= least && value <= most) return value;
     throw new UsageError(`--${name} must be a whole number from ${least} to ${most}`);
   };
+  if (values.upstream === undefined) throw new UsageError('--upstream is missing');
   return {
-    upstream: upstreamUrl(values.upstream),
+    upstream: serverUrl('upstream', values.upstream),
+    realtime: serverUrl('realtime', values.realtime ?? values.upstream),
     host: values.host,
     apiPort: number('api-port', 0, 65_535),
     editorPort: number('editor-port', 0, 65_535),
@@ -54,12 +58,11 @@ function guardOptions(args, environment) {
   };
 }
 
-function upstreamUrl(text) {
-  if (text === undefined) throw new UsageError('--upstream is missing');
+function serverUrl(name, text) {
   const url = URL.canParse(text) ? new URL(text) : null;
   const bare = url && url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
   if (!bare || !['http:', 'https:'].includes(url.protocol)) {
-    throw new UsageError('--upstream must be an http or https URL without path, query or credentials');
+    throw new UsageError(`--${name} must be an http or https URL without path, query or credentials`);
   }
   return url;
 }

@@ -6,7 +6,7 @@ const http = require('node:http');
 const { finished } = require('node:stream');
 
 const { SignatureError, refusalBody, verifySignature } = require('../express/guard.js');
-const { editorRefusal } = require('./editor-path.js');
+const { editorRefusal, isSocketIo } = require('./editor-path.js');
 const { forward, forwardUpgrade, upstreamTo } = require('./forward.js');
 const { headRefusal } = require('./headers.js');
 const { begin, write } = require('./log.js');
@@ -38,7 +38,8 @@ function refusalOf(reason) {
 
 /** Starts both listeners; resolves once they accept connections. */
 async function startGuard({
-  upstream: url,
+  upstream: simUrl,
+  realtime: realtimeUrl,
   host,
   apiPort,
   editorPort,
@@ -47,11 +48,12 @@ async function startGuard({
   upstreamTimeoutMs,
   secrets,
 }) {
-  const upstream = upstreamTo(url, upstreamTimeoutMs);
+  const sim = upstreamTo(simUrl, upstreamTimeoutMs);
+  const realtime = upstreamTo(realtimeUrl, upstreamTimeoutMs);
   const signatures = { secrets, maxAgeSeconds, maxBodyBytes };
 
   const api = listener('api', {
-    upstream,
+    upstreamFor: () => sim,
     maxBodyBytes,
     drop: API_DROP,
     admit: async (request, refuse) => {
@@ -69,7 +71,7 @@ async function startGuard({
   });
 
   const editor = listener('editor', {
-    upstream,
+    upstreamFor: (request) => (isSocketIo(request.url) ? realtime : sim),
     maxBodyBytes,
     drop: EDITOR_DROP,
     admit: async (request, refuse) => {
@@ -92,7 +94,8 @@ async function startGuard({
     }, GRACE_MS);
     await Promise.all([api.close(), editor.close()]);
     clearTimeout(cut);
-    upstream.close();
+    sim.close();
+    realtime.close();
   }
 
   try {
@@ -113,7 +116,7 @@ function browserRefusal(request) {
 }
 
 /** One listener: the order in which a request is looked at is the same on both. */
-function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, upgradeRefusal }) {
+function listener(name, { upstreamFor, maxBodyBytes, drop, admit, isHealthCheck, upgradeRefusal }) {
   const lines = new Set();
   let closing = false;
 
@@ -133,7 +136,7 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
       const head = headRefusal(request) ?? tooLarge(request, maxBodyBytes);
       if (head !== null) return refuse(head.status, head.reason);
       if (!(await admit(request, refuse)) || response.destroyed) return;
-      forward(upstream, { request, response, drop, body: request.rawBody, maxBodyBytes, refuse });
+      forward(upstreamFor(request), { request, response, drop, body: request.rawBody, maxBodyBytes, refuse });
     } catch {
       // A fault of our own: the connection ends, nothing is forwarded.
       reason = 'internal_error';
@@ -158,7 +161,7 @@ function listener(name, { upstream, maxBodyBytes, drop, admit, isHealthCheck, up
     socket.on('error', () => socket.destroy());
     const refusal = headRefusal(request) ?? upgradeRefusal(request);
     if (refusal !== null) return refuse(refusal.status, refusal.reason);
-    forwardUpgrade(upstream, { request, socket, head, drop, refuse, answered });
+    forwardUpgrade(upstreamFor(request), { request, socket, head, drop, refuse, answered });
   });
 
   return {

@@ -16,7 +16,7 @@ const VERSION = JSON.parse(read('package.json')).version;
 /** The kit after init.sh, as docker-compose reads it. */
 function started(env) {
   const folder = kit();
-  expect(init(folder, 'https://sim.example.com', 'wss://ws.example.com').status).toBe(0);
+  expect(init(folder, 'https://sim.example.com').status).toBe(0);
   const { status, stdout, stderr } = config(folder, SIM, env);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return parseYaml(stdout)[0];
@@ -39,12 +39,11 @@ test.each(['docker-compose.sim.yml', 'docker-compose.librechat.yml'])(
   },
 );
 
-test('only the guard and realtime are published, and only on this host', () => {
+test('only the guard is published, and only on this host', () => {
   const ports = Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]));
   expect(ports).toEqual([
     ['guard', '127.0.0.1:8080:8080/tcp'],
     ['guard', '127.0.0.1:8081:8081/tcp'],
-    ['realtime', '127.0.0.1:3002:3002/tcp'],
   ]);
 });
 
@@ -102,8 +101,26 @@ test("Sim's v2 API is switched on, and Sim calls itself past the guard", () => {
     V2_API: 'true',
     INTERNAL_API_BASE_URL: 'http://simstudio:3000',
     NEXT_PUBLIC_APP_URL: 'https://sim.example.com',
-    NEXT_PUBLIC_SOCKET_URL: 'wss://ws.example.com',
   });
+});
+
+test("browsers reach Sim's realtime server through the guard, on the editor's address", () => {
+  expect(services.guard.command).toEqual([
+    '--upstream',
+    'http://simstudio:3000',
+    '--realtime',
+    services.simstudio.environment.SOCKET_SERVER_URL,
+  ]);
+  expect(services.simstudio.environment.NEXT_PUBLIC_SOCKET_URL).toBe('https://sim.example.com');
+  expect(services.realtime.environment.ALLOWED_ORIGINS).toBe('https://sim.example.com');
+  expect(Object.keys(services.realtime.networks)).toContain('sim');
+});
+
+test("Sim's realtime server is not taken for the host's own", () => {
+  // SIM_PUBLIC_WS_URL is the adapter's name for the host's Socket.io server.
+  for (const file of ['docker-compose.sim.yml', 'docker-compose.librechat.yml', 'env.example', 'init.sh']) {
+    expect([file, read(`deploy/${file}`).includes('SIM_PUBLIC_WS_URL')]).toEqual([file, false]);
+  }
 });
 
 test.each([
@@ -116,7 +133,6 @@ test.each([
   'REDIS_PASSWORD',
   'SIM_SIGNING_SECRET',
   'SIM_PUBLIC_URL',
-  'SIM_PUBLIC_WS_URL',
 ])('nothing starts without %s, and the message names it', (name) => {
   const folder = kit();
   init(folder, 'https://sim.example.com');
@@ -125,6 +141,18 @@ test.each([
   const { status, stderr } = config(folder, SIM);
   expect(status).not.toBe(0);
   expect(stderr).toContain(`\${${name}:?`);
+});
+
+test('every variable that a compose file asks for is explained, and none besides', () => {
+  const names = (file, pattern) => {
+    const found = [...read(`deploy/${file}`).matchAll(pattern)].map(([, name]) => name);
+    return [...new Set(found)].sort();
+  };
+  const explained = (file) => names(file, /^#?([A-Z]\w*)=/gm);
+  // `${NAME…}`, and a name without a value, which is passed on.
+  const asked = (file) => names(file, /(?:(?<!\$)\$\{|^ {6}(?=[A-Z]\w*:$))(\w+)/gm);
+  expect(asked('docker-compose.sim.yml')).toEqual(explained('env.example'));
+  expect(asked('docker-compose.librechat.yml')).toEqual(['SIM_NETWORK', ...explained('init.sh')].sort());
 });
 
 test('no file of the kit holds a secret', () => {
@@ -137,10 +165,11 @@ test('no file of the kit holds a secret', () => {
   }
 });
 
-test('the guard is the version of this package, everywhere', () => {
+test('the guard is the version of this package, everywhere, and built here', () => {
   expect(services.guard.build.args.SIM_ADAPTER_VERSION).toBe(VERSION);
-  for (const file of ['docker-compose.sim.yml', 'env.example', 'guard-kubernetes.yaml']) {
-    const versions = [...read(`deploy/${file}`).matchAll(/sim-adapter-guard:([\w.-]+)/g)].map(([, version]) => version);
+  expect(services.guard).toMatchObject({ image: `localhost/sim-adapter-guard:${VERSION}`, pull_policy: 'build' });
+  for (const file of ['deploy/docker-compose.sim.yml', 'deploy/guard-kubernetes.yaml', 'docs/deploy.md']) {
+    const versions = [...read(file).matchAll(/sim-adapter-guard:([\w.-]+)/g)].map(([, version]) => version);
     expect([file, new Set(versions)]).toEqual([file, new Set([VERSION])]);
   }
 });
@@ -175,14 +204,26 @@ test("LibreChat's overlay names what its .env lacks", () => {
 
 test("Kubernetes' guard answers where the values let it in", () => {
   const [values] = parseYaml(read('deploy/helm-values.yaml'));
-  const [service, deployment] = parseYaml(read('deploy/guard-kubernetes.yaml'));
+  const [service, deployment, policy] = parseYaml(read('deploy/guard-kubernetes.yaml'));
   const labels = deployment.spec.template.metadata.labels;
   expect(service.spec.selector).toEqual(labels);
   expect(deployment.spec.selector.matchLabels).toEqual(labels);
   expect(values.networkPolicy.ingress[0].from[0].podSelector.matchLabels).toEqual(labels);
   expect(values.ingress.enabled).toBe(false);
-  expect(values.app.envDefaults.V2_API).toBe('true');
-  const [{ ports }] = deployment.spec.template.spec.containers;
+  const variables = Object.fromEntries(values.extraEnvVars.map(({ name, value }) => [name, value]));
+  expect(variables).toMatchObject({ V2_API: 'true', INTERNAL_API_BASE_URL: 'http://sim-app:3000' });
+  expect(variables.NEXT_PUBLIC_SOCKET_URL).toBe(variables.NEXT_PUBLIC_APP_URL);
+  const [{ args, ports }] = deployment.spec.template.spec.containers;
+  expect(args).toEqual(['--upstream', 'http://sim-app:3000', '--realtime', 'http://sim-realtime:3002']);
+  // The chart's policy for realtime lets only the app in, whatever `networkPolicy.ingress` says.
+  expect(policy).toMatchObject({
+    kind: 'NetworkPolicy',
+    spec: {
+      podSelector: { matchLabels: { 'app.kubernetes.io/name': 'sim', 'app.kubernetes.io/component': 'realtime' } },
+      policyTypes: ['Ingress'],
+      ingress: [{ from: [{ podSelector: { matchLabels: labels } }], ports: [{ protocol: 'TCP', port: 3002 }] }],
+    },
+  });
   expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(ports.map(({ name }) => name));
   for (const { image } of [values.app, values.realtime, values.migrations]) expect(image.tag).toBe('v0.8.9');
 });

@@ -26,7 +26,7 @@ const written = (folder) => readdirSync(folder).filter((name) => /^\.(env|init)|
 
 test('every secret is 32 random bytes of its own, and both files agree on what is shared', () => {
   const folder = kit();
-  const { status, stdout, stderr } = init(folder, 'https://sim.example.com/', 'wss://ws.example.com');
+  const { status, stdout, stderr } = init(folder, 'https://sim.example.com/');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 
   const sim = settings(folder, '.env');
@@ -36,16 +36,8 @@ test('every secret is 32 random bytes of its own, and both files agree on what i
   expect(new Set(secrets).size).toBe(secrets.length);
   for (const secret of secrets) expect(stdout).not.toContain(secret);
 
-  expect(sim).toMatchObject({ SIM_PUBLIC_URL: 'https://sim.example.com', SIM_PUBLIC_WS_URL: 'wss://ws.example.com' });
-  for (const name of ['SIM_PUBLIC_URL', 'SIM_PUBLIC_WS_URL', 'SIM_SIGNING_SECRET']) {
-    expect(librechat[name]).toBe(sim[name]);
-  }
-});
-
-test('without a second address, realtime is expected on the same origin', () => {
-  const folder = kit();
-  init(folder, 'https://sim.example.com:8443');
-  expect(settings(folder, '.env').SIM_PUBLIC_WS_URL).toBe('wss://sim.example.com:8443');
+  expect(sim.SIM_PUBLIC_URL).toBe('https://sim.example.com');
+  for (const name of ['SIM_PUBLIC_URL', 'SIM_SIGNING_SECRET']) expect(librechat[name]).toBe(sim[name]);
 });
 
 test('only the owner can read what it writes', () => {
@@ -78,8 +70,8 @@ test.each([
   [['https://'], 'no host'],
   [['https://sim.example.com"; rm -rf /'], 'a quote'],
   [['https://sim.example.com\nSIM_BIND=0.0.0.0'], 'a second line'],
-  [['https://sim.example.com', 'ftp://x'], 'another scheme'],
-  [['https://a', 'wss://b', 'c'], 'a third'],
+  [['ftp://sim.example.com'], 'another scheme'],
+  [['https://a', 'wss://b'], 'a second'],
 ])('addresses that are none are refused: %j (%s)', (urls) => {
   const folder = kit();
   const { status, stderr } = init(folder, ...urls);

@@ -125,6 +125,7 @@ test.each([
   ['no upstream', ['guard']],
   ['an upstream with a path', ['guard', '--upstream', 'http://sim/base']],
   ['an upstream with credentials', ['guard', '--upstream', 'http://a:upstream-secret@sim']],
+  ['a realtime server with credentials', ['guard', ...UPSTREAM, '--realtime', 'http://a:upstream-secret@rt']],
   ['another protocol', ['guard', '--upstream', 'ftp://sim']],
   ['a port that is none', ['guard', ...UPSTREAM, '--api-port', '65536']],
   ['a number that is none', ['guard', ...UPSTREAM, '--max-age-seconds', '1e3']],
