@@ -1,75 +1,12 @@
 // brand.mjs on a small tree that is laid out like Sim's: what it changes, that it can be repeated, and what it refuses.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 
+import { IMAGES } from '../../deploy/fork/places.mjs';
+import { BRAND, FILES, fork, MANIFEST, METADATA, png } from './sim-tree.mjs';
 import { emptyFolder, root, run } from './support.mjs';
-
-const METADATA = 'apps/sim/ee/whitelabeling/metadata.ts';
-const MANIFEST = 'apps/sim/app/manifest.ts';
-
-const FILES = {
-  'apps/sim/package.json': '{"name":"sim"}\n',
-  'apps/sim/public/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>\n',
-  'docker/app.Dockerfile': 'FROM scratch\n',
-  'packages/db/package.json': '{}\n',
-  [METADATA]: [
-    'export function metadata() {',
-    '  const summaryFull = `Long words about Sim.`',
-    '  const summaryShort = `Short words.`',
-    "  return { type: 'website', twitter: { creator: '@theirs', site: '@theirs' }, creator: brand.name,",
-    "    other: { 'msapplication-TileColor': '#33C482' } }",
-    '}',
-    'export function structured() {',
-    '  return {',
-    "    '@type': 'SoftwareApplication',",
-    "    name: 'Sim',",
-    '    description:',
-    "      'What Sim is.',",
-    "    creator: { '@type': 'Organization', name: 'Sim', url: SITE_URL },",
-    '  }',
-    '}',
-    '',
-  ].join('\n'),
-  [MANIFEST]: [
-    'export default function manifest() {',
-    '  return {',
-    "    name: brand.name === 'Sim' ? 'Sim and more' : brand.name,",
-    '    short_name: brand.name,',
-    '    description:',
-    "      'What Sim is.',",
-    "    shortcuts: [{ short_name: 'New', description: 'Create a flow' }],",
-    '  }',
-    '}',
-    '',
-  ].join('\n'),
-};
-
-const BRAND = JSON.parse(readFileSync(path.join(root, 'deploy/fork/brand.example.json'), 'utf8'));
-
-/** The first 24 bytes of a PNG, which hold its size. */
-function png(width, height) {
-  const bytes = Buffer.alloc(24);
-  bytes.write('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1');
-  bytes.writeUInt32BE(width, 16);
-  bytes.writeUInt32BE(height, 20);
-  return bytes;
-}
-
-/** A fork: Sim's files, and the kit as `branding/`, with brand.json and images of its own. */
-function fork({ brand = {}, images = {}, without = [] } = {}) {
-  const tree = emptyFolder();
-  const write = (file, content) => {
-    mkdirSync(path.dirname(path.join(tree, file)), { recursive: true });
-    writeFileSync(path.join(tree, file), content);
-  };
-  for (const [file, content] of Object.entries(FILES)) if (!without.includes(file)) write(file, content);
-  cpSync(path.join(root, 'deploy/fork'), path.join(tree, 'branding'), { recursive: true });
-  write('branding/brand.json', JSON.stringify({ ...BRAND, enterpriseFiles: true, ...brand }));
-  for (const [name, content] of Object.entries(images)) write(`branding/public/${name}`, content);
-  return tree;
-}
 
 const brandIn = (tree, ...options) => run(process.execPath, ['branding/brand.mjs', ...options], { cwd: tree });
 const read = (tree, file) => readFileSync(path.join(tree, file), 'utf8');
@@ -126,7 +63,34 @@ test('every change is listed, and none besides', () => {
   expect([...new Set(listed)].sort()).toEqual(changed);
   expect(read(tree, 'apps/sim/public/icon.svg')).toBe('<svg id="ours"/>');
   expect(read(tree, 'apps/sim/public/branding/logo.svg')).toBe('<svg/>');
-  expect(stdout).toContain("theirs  apps/sim/public/favicon/favicon-16x16.png: Sim's own image stays");
+});
+
+test("every image of Sim's that stays is named, and none that this Sim lacks", () => {
+  const [lacked, ...there] = Object.keys(IMAGES).filter((name) => name !== 'icon.svg');
+  const tree = fork({ images: { 'icon.svg': '<svg id="ours"/>' }, without: [`apps/sim/public/${lacked}`] });
+  const { stdout } = brandIn(tree);
+  const named = [...stdout.matchAll(/^theirs +apps\/sim\/public\/(\S+): Sim's own image stays$/gm)];
+  expect(named.map(([, name]) => name)).toEqual(there);
+  for (const name of ['brand/social/sim-og-image.png', 'brand/color/email/wordmark.png']) expect(there).toContain(name);
+});
+
+test('the README names each image with its size', () => {
+  const rows = [...read(root, 'deploy/fork/README.md').matchAll(/^\| (`.*`) \| (.*) \|$/gm)];
+  const sizes = rows.flatMap(([, names, about]) => {
+    const numbers = [...about.matchAll(/(\d+) x (\d+)/g)].map(([, width, height]) => [Number(width), Number(height)]);
+    return [...names.matchAll(/`([^`]+)`/g)].map(([, name], index) => [name, numbers[index] ?? numbers[0] ?? null]);
+  });
+  expect(Object.fromEntries(sizes)).toMatchObject(IMAGES);
+});
+
+test('the README makes the environment before its secret, and says what is needed without one', () => {
+  const readme = read(root, 'deploy/fork/README.md');
+  const made = readme.indexOf('gh api --method PUT repos/example/sim/environments/upstream');
+  expect(made).toBeGreaterThan(0);
+  expect(readme.indexOf('gh secret set SYNC_TOKEN --env upstream')).toBeGreaterThan(made);
+  for (const page of [readme, read(root, 'docs/fork-and-brand.md')]) {
+    expect(page).toContain('can_approve_pull_request_reviews');
+  }
 });
 
 test('a second run changes nothing', () => {

@@ -96,7 +96,8 @@ function brand({ tree, config, dryRun }) {
   const files = new Map();
   const steps = plan(settings).map((step) => [apply(step, tree, files, settings), `${step.file}: ${step.what}`]);
   const given = new Set(ownImages());
-  const unbranded = Object.keys(IMAGES).filter((name) => !given.has(name));
+  const isTheirs = (name) => !given.has(name) && existsSync(path.join(tree, PUBLIC, name));
+  const unbranded = Object.keys(IMAGES).filter(isTheirs);
   steps.push(...unbranded.map((name) => ['theirs', `${PUBLIC}/${name}: Sim's own image stays`]));
 
   if (!dryRun) {

@@ -54,8 +54,11 @@ export const IMAGES = {
   'favicon/apple-touch-icon.png': [180, 180],
   'favicon/android-chrome-192x192.png': [192, 192],
   'favicon/android-chrome-512x512.png': [512, 512],
-  // What other sites show for a link when there is no logo.
+  // What other sites show for a link: when there is no logo, and for the landing page in any case.
   'logo/426-240/reverse/small.png': [2130, 1200],
+  'brand/social/sim-og-image.png': [1200, 630],
+  // The head of mails, when there is no logo. Mails that were sent keep its proportions.
+  'brand/color/email/wordmark.png': [272, 164],
 };
 
 /** Sim's parts under a licence of their own (apps/sim/ee/LICENSE): only changed when brand.json says so. */
