@@ -49,13 +49,13 @@ export class RunSession {
     await this.#guard(signal, async () => {
       if (mode === 'async') {
         const run = await this.#client.runFlow(flowId, { input, idempotencyKey: key, signal });
-        this.#take({ type: 'run', run });
+        this.#take({ type: 'run', run }, signal);
         await this.#follow(run.id, signal);
         return;
       }
       let paused = null;
       for await (const event of this.#client.streamRun(flowId, { input, idempotencyKey: key, signal })) {
-        this.#take(event);
+        this.#take(event, signal);
         if (event.type === 'final' && event.run.status === 'paused') paused = event.run.id;
       }
       if (paused !== null) await this.#follow(paused, signal);
@@ -85,7 +85,10 @@ export class RunSession {
       return this.#client.resumeRun(run.id, { input, ...(contextId && { contextId }) });
     });
 
-  /** Stops following. A run in stream mode ends with its reader; any other one goes on. */
+  /**
+   * Stops following, and nothing more is sent or shown until the next `start` or `watch`. A run in stream mode ends with its
+   * reader; any other one goes on.
+   */
   close = () => {
     this.#abort.abort();
     clearTimeout(this.#telling);
@@ -103,7 +106,7 @@ export class RunSession {
 
   /** @param {string} runId @param {AbortSignal} signal */
   async #follow(runId, signal) {
-    for await (const event of this.#client.watchRun(runId, { signal })) this.#take(event);
+    for await (const event of this.#client.watchRun(runId, { signal })) this.#take(event, signal);
   }
 
   /**
@@ -136,34 +139,48 @@ export class RunSession {
    */
   async #steer(busy, act) {
     const { run } = this.#view;
-    if (run === null || this.#view.busy !== null) return;
     const { signal } = this.#abort;
+    if (run === null || this.#view.busy !== null || signal.aborted) return;
     this.#set({ ...this.#view, busy, error: null });
     let error = null;
     try {
-      this.#set(withRun(this.#view, await act(run)));
+      this.#learn(await act(run), signal);
     } catch (caught) {
       error = asSimError(caught);
       // Somebody was quicker: what they did is what there is to see.
-      if (error.code === 'conflict') error = await this.#reread(run.id, error);
+      if (error.code === 'conflict' && !signal.aborted) error = await this.#reread(run, error, signal);
     }
     if (!signal.aborted) this.#set({ ...this.#view, busy: null, error });
   }
 
-  /** @param {string} runId @param {SimError} error */
-  async #reread(runId, error) {
+  /**
+   * @param {NonNullable<import('./index.js').RunView['run']>} before what was seen when the conflict arose
+   * @param {SimError} error
+   * @param {AbortSignal} signal
+   */
+  async #reread(before, error, signal) {
     try {
-      const run = await this.#client.run(runId);
-      const moved = run.status !== this.#view.run?.status;
-      this.#set(withRun(this.#view, run));
-      return moved ? null : error;
+      const run = await this.#client.run(before.id, { signal });
+      this.#learn(run, signal);
+      return run.status === before.status ? error : null;
     } catch {
       return error;
     }
   }
 
-  /** @param {import('./index.js').RunEvent} event */
-  #take(event) {
+  /**
+   * The answer to something that was asked. Meanwhile the run may have been left, or have ended with more than this says.
+   *
+   * @param {import('./index.js').Run} run
+   * @param {AbortSignal} signal
+   */
+  #learn(run, signal) {
+    if (!signal.aborted && !isFinal(this.#view.run?.status)) this.#set(withRun(this.#view, run));
+  }
+
+  /** @param {import('./index.js').RunEvent} event @param {AbortSignal} signal of the run that it tells of */
+  #take(event, signal) {
+    if (signal.aborted) return;
     let view = apply(this.#view, event);
     if (event.type === 'run') {
       this.#open = { gesture: '', key: '' };

@@ -203,3 +203,131 @@ test('another run replaces the one before', async () => {
   expect(session.getView().run).toMatchObject({ id: 'run-2', status: 'completed' });
   await server.requests[0].gone;
 });
+
+/**
+ * A server that tells run-1's stream what `say` is given, and of any other run nothing. A request whose path ends in `held`
+ * is answered when the test says so: `asked` resolves with the function that does it.
+ */
+async function serveHeld({ held = '/cancel', first = [status('running')], otherwise } = {}) {
+  let out;
+  let hold;
+  const asked = new Promise((resolve) => {
+    hold = resolve;
+  });
+  const server = await serve(async (res, { url }) => {
+    if (url.endsWith(held)) return hold((answer) => answer(res));
+    if (url.endsWith('/cancel')) return otherwise(res);
+    await stream(url.includes('run-2') ? [] : first, 'open')(res);
+    out ??= res;
+  });
+  const say = (text) => new Promise((resolve) => out.write(text, resolve));
+  return { server, say, asked };
+}
+
+const words = (view) => view.blocks.map(({ text }) => text).join();
+
+test('what is said between the click on cancel and its answer stays', async () => {
+  const { server, say, asked } = await serveHeld({ first: [event('run', { run: receipt }), chunk('a', 'one ')] });
+  const session = sessionOf(server);
+  session.start('flow-1');
+  await until(session, (view) => words(view) === 'one ');
+  const cancelled = session.cancel();
+  const answer = await asked;
+  await say(chunk('a', 'two'));
+  await until(session, (view) => words(view) === 'one two');
+  answer(json(200, { run: run('cancelled') }));
+  await cancelled;
+  expect(words(session.getView())).toBe('one two');
+  expect(session.getView()).toMatchObject({ busy: null, run: { status: 'cancelled' } });
+});
+
+test('a run that ended before the answer to cancel stays as it ended', async () => {
+  const { server, say, asked } = await serveHeld();
+  const session = sessionOf(server);
+  const watched = session.watch('run-1');
+  await until(session, isStatus('running'));
+  const cancelled = session.cancel();
+  const answer = await asked;
+  await say(status('completed', 'end', { output: { a: 1 }, durationMs: 9 }));
+  await watched;
+  answer(json(200, { run: run('cancelled') }));
+  await cancelled;
+  const { run: last, busy, connection } = session.getView();
+  expect(last).toMatchObject({ status: 'completed', output: { a: 1 }, durationMs: 9 });
+  expect({ busy, connection }).toEqual({ busy: null, connection: 'closed' });
+});
+
+test.each([
+  ['cancel', json(200, { run: run('cancelled') })],
+  ['resume', json(200, { run: run('running', { durationMs: 3 }) })],
+  ['cancel', refusal(409, 'conflict')],
+  ['cancel', refusal(502, 'upstream_error')],
+])('the answer to %s does not reach the run that was started meanwhile', async (act, answer) => {
+  const { server, asked } = await serveHeld({ held: `/${act}` });
+  const session = sessionOf(server);
+  session.watch('run-1');
+  await until(session, isStatus('running'));
+  const acted = session[act]();
+  const respond = await asked;
+  session.watch('run-2');
+  respond(answer);
+  await acted;
+  expect(session.getView()).toMatchObject({ run: null, busy: null, error: null });
+});
+
+test('a conflict that is read after another run was started changes nothing', async () => {
+  const { server, asked } = await serveHeld({ held: '/status', otherwise: refusal(409, 'conflict') });
+  const session = sessionOf(server);
+  session.watch('run-1');
+  await until(session, isStatus('running'));
+  const cancelled = session.cancel();
+  const answer = await asked;
+  session.watch('run-2');
+  answer(json(200, { run: run('completed') }));
+  await cancelled;
+  expect(session.getView()).toMatchObject({ run: null, busy: null, error: null });
+});
+
+test('a conflict that the stream has explained already is no error', async () => {
+  const { server, say, asked } = await serveHeld({ held: '/status', otherwise: refusal(409, 'conflict') });
+  const session = sessionOf(server);
+  const watched = session.watch('run-1');
+  await until(session, isStatus('running'));
+  const cancelled = session.cancel();
+  const answer = await asked;
+  await say(status('completed', 'end', { durationMs: 9 }));
+  await watched;
+  answer(json(200, { run: run('completed') }));
+  await cancelled;
+  expect(session.getView()).toMatchObject({ error: null, busy: null, run: { status: 'completed', durationMs: 9 } });
+});
+
+test('a session that is closed does nothing more, and takes no answer', async () => {
+  const { server, asked } = await serveHeld();
+  const session = sessionOf(server);
+  session.watch('run-1');
+  await until(session, isStatus('running'));
+  const cancelled = session.cancel();
+  const answer = await asked;
+  session.close();
+  answer(json(200, { run: run('cancelled') }));
+  await cancelled;
+  await session.cancel();
+  expect(session.getView()).toMatchObject({ busy: null, run: { status: 'running' } });
+  expect(server.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+});
+
+test('nothing of a run that was left is told of the next one', async () => {
+  const started = [event('run', { run: receipt }), chunk('a', 'old'), status('running'), chunk('a', ' words')];
+  const server = await serve(stream(started, 'open'), stream([status('running', 'x', { id: 'run-2' })], 'open'));
+  const session = sessionOf(server);
+  let left = false;
+  session.subscribe(() => {
+    if (left || words(session.getView()) !== 'old') return;
+    left = true;
+    session.watch('run-2');
+  });
+  session.start('flow-1');
+  await until(session, (view) => view.run?.id === 'run-2');
+  expect(session.getView().blocks).toEqual([]);
+});
