@@ -35,6 +35,24 @@ export class SimError extends Error {
   }
 }
 
+/** What HTTP would say of a refusal that asking again does not mend. */
+const STATUS = /** @type {Record<string, number>} */ ({
+  invalid_request: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  plan_required: 403,
+  not_found: 404,
+});
+
+/**
+ * An error that came as an event or over a socket: its code says what a status would, and it brings what would be in
+ * `Retry-After`.
+ *
+ * @param {{code: string, message: string, details?: any, requestId?: string, retryAfterMs?: number}} error
+ */
+export const toldError = (error) =>
+  new SimError(error, { status: STATUS[error.code] ?? 502, retryAfterMs: error.retryAfterMs });
+
 /**
  * No answer, or one that broke off.
  *

@@ -1,8 +1,8 @@
 // A run's events, whatever becomes of the connection: watched with `Last-Event-ID`, started with one key. It knows
 // nothing of tokens and nothing of what is done with the events.
 
-import { networkError, SimError } from './error.js';
-import { readSocket } from './socket.js';
+import { networkError, SimError, toldError } from './error.js';
+import { isDeaf, NoGatewayError, readSocket } from './socket.js';
 import { readEvents } from './sse.js';
 
 const FINAL = ['completed', 'failed', 'cancelled'];
@@ -90,31 +90,25 @@ function passing(error, signal) {
 }
 
 /**
- * The fatal error of an open stream. Its code says what its status would.
- *
- * @param {any} error
- */
-const fatalEvent = (error) => new SimError(error, { status: error.code === 'not_found' ? 404 : 502 });
-
-/**
  * `open` once the answer is there, then its events.
  *
  * @param {Transport} transport
+ * @param {'GET' | 'POST'} method
  * @param {string} path
- * @param {{lastEventId: string, signal?: AbortSignal | undefined, silentMs: number}} options
+ * @param {{headers?: Record<string, string>, body?: object, signal?: AbortSignal | undefined, silentMs: number}} options
  * @returns {AsyncGenerator<{event: string, id: string, data: any}, void>}
  */
-async function* readHttp(transport, path, { lastEventId, signal, silentMs }) {
-  const headers = { accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }) };
-  const { body } = await transport.open('GET', path, { signal, headers });
+async function* readHttp(transport, method, path, { headers, body, signal, silentMs }) {
+  const all = { accept: 'text/event-stream', ...headers };
+  const { body: events } = await transport.open(method, path, { body, signal, headers: all });
   try {
     yield { event: 'open', id: '', data: {} };
-    for await (const { event, id, data } of readEvents(/** @type {any} */ (body), silentMs)) {
+    for await (const { event, id, data } of readEvents(/** @type {any} */ (events), silentMs)) {
       yield { event, id, data: parse(data) };
     }
   } finally {
     // Whoever left before the first event has never read it.
-    if (body && !body.locked) body.cancel().catch(() => {});
+    if (events && !events.locked) events.cancel().catch(() => {});
   }
 }
 
@@ -129,11 +123,6 @@ async function* readHttp(transport, path, { lastEventId, signal, silentMs }) {
 export async function* watchRun(transport, runId, { signal, timing, socket }) {
   const backoff = new Backoff(timing);
   const path = `/runs/${encodeURIComponent(runId)}/events`;
-  const renew = async () => {
-    await transport.renew();
-    // What the socket says of itself is said when it connects.
-    socket?.disconnect().connect();
-  };
   let lastEventId = '';
   let renewed = false;
   for (;;) {
@@ -142,18 +131,25 @@ export async function* watchRun(transport, runId, { signal, timing, socket }) {
     const fresh = renewed;
     renewed = false;
     const begun = Date.now();
-    const options = { lastEventId, signal, silentMs: timing.silentMs };
+    const { silentMs } = timing;
+    const overSocket = socket !== undefined && !isDeaf(socket) ? socket : null;
+    const headers = lastEventId ? { 'last-event-id': lastEventId } : {};
+    const renew = async () => {
+      await transport.renew();
+      // What the socket says of itself is said when it connects.
+      overSocket?.disconnect().connect();
+    };
     try {
-      for await (const { event, data: value, id } of socket
-        ? readSocket(socket, runId, options)
-        : readHttp(transport, path, options)) {
+      for await (const { event, data: value, id } of overSocket
+        ? readSocket(overSocket, runId, { lastEventId, signal, silentMs })
+        : readHttp(transport, 'GET', path, { headers, signal, silentMs })) {
         if (event === 'open') yield { type: 'connection', state: 'open' };
         if (event === 'reauth') {
           await renew();
           renewed = true;
           break;
         }
-        if (event === 'error') throw fatalEvent(value.error);
+        if (event === 'error') throw toldError(value.error);
         if (event !== 'status') continue;
         lastEventId = id;
         backoff.reset();
@@ -161,8 +157,9 @@ export async function* watchRun(transport, runId, { signal, timing, socket }) {
         if (isFinal(value.run.status)) return;
       }
     } catch (error) {
+      if (error instanceof NoGatewayError) continue;
       // A request renews its token itself; a socket that connected with an old one has to connect again.
-      if (socket && !fresh && /** @type {any} */ (error)?.code === 'unauthenticated') {
+      if (overSocket && !fresh && /** @type {any} */ (error)?.code === 'unauthenticated') {
         await renew();
         renewed = true;
       } else {
@@ -189,24 +186,23 @@ export async function* watchRun(transport, runId, { signal, timing, socket }) {
 export async function* streamRun(transport, flowId, { input, key, signal, timing, socket }) {
   const backoff = new Backoff(timing);
   const path = `/flows/${encodeURIComponent(flowId)}/run`;
-  const headers = { accept: 'text/event-stream', 'idempotency-key': `"${key}"` };
+  const request = { body: { mode: 'stream', input }, headers: { 'idempotency-key': `"${key}"` } };
   /** @type {import('./index.js').RunReceipt | undefined} */
   let run;
   for (let tries = 1; run === undefined; tries += 1) {
     /** @type {SimError} */
     let lost = networkError();
     try {
-      const { body } = await transport.open('POST', path, { body: { mode: 'stream', input }, headers, signal });
-      yield { type: 'connection', state: 'open' };
-      for await (const { event, data } of readEvents(/** @type {any} */ (body), timing.silentMs)) {
+      const options = { ...request, signal, silentMs: timing.silentMs };
+      for await (const { event, data: value } of readHttp(transport, 'POST', path, options)) {
         if (event === 'reauth') {
           await transport.renew();
+          lost = toldError({ code: 'unauthenticated', message: 'the new token is not accepted either' });
           break;
         }
-        const value = parse(data);
-        if (event === 'error' && value.error) throw fatalEvent(value.error);
+        if (event === 'error' && value.error) throw toldError(value.error);
         if (event === 'run') run = value.run;
-        yield { type: event, ...value };
+        yield event === 'open' ? { type: 'connection', state: 'open' } : { type: event, ...value };
         if (event === 'final') return;
       }
     } catch (error) {
@@ -217,7 +213,8 @@ export async function* streamRun(transport, flowId, { input, key, signal, timing
     if (run !== undefined) break;
     if (tries === STARTS) throw lost;
     const retryInMs = backoff.next(lost);
-    yield { type: 'connection', state: 'lost', retryInMs, error: lost };
+    // A token that was renewed is no loss for a person.
+    if (lost.code === 'network') yield { type: 'connection', state: 'lost', retryInMs, error: lost };
     await pause(retryInMs, signal);
   }
   for await (const event of watchRun(transport, run.id, { signal, timing, socket })) {

@@ -120,6 +120,7 @@ export interface ClientOptions {
 /** What is used of a socket of `socket.io-client`. */
 export interface RunSocket {
   readonly connected: boolean;
+  readonly active: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: Socket.io's own types are an optional peer's
   on(event: string, listener: (value: any) => void): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: as above

@@ -1,16 +1,29 @@
 // A run's events over the page's own Socket.io connection: what docs/realtime.md says a client does. It knows the socket by
 // the members it uses, and nothing of tokens.
 
-import { networkError, SimError } from './error.js';
+import { networkError, toldError } from './error.js';
 
-/** What HTTP would say of a refusal that asking again does not mend. */
-const STATUS = /** @type {Record<string, number>} */ ({
-  invalid_request: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  plan_required: 403,
-  not_found: 404,
-});
+/** How long a join may go unanswered. A gateway answers once it has the run's state; a server without one never does. */
+const JOIN_MS = 5000;
+
+/** What `readSocket` throws when nobody at the other end knows of runs. */
+export class NoGatewayError extends Error {}
+
+/** Sockets whose server did not answer a join. */
+const deaf = new WeakSet();
+
+/** Whether a join is worth the wait: once in vain is enough for a connection. */
+export const isDeaf = (/** @type {import('./index.js').RunSocket} */ socket) => deaf.has(socket);
+
+/** @param {import('./index.js').RunSocket} socket */
+function giveUp(socket) {
+  deaf.add(socket);
+  const again = () => {
+    deaf.delete(socket);
+    socket.off('connect', again);
+  };
+  socket.on('connect', again);
+}
 
 /**
  * How many follow each run on a socket: the last one to go leaves.
@@ -30,7 +43,8 @@ function count(socket, run, by) {
 }
 
 /**
- * `open` once the run is joined, then its events; throws when the connection is lost or the run is refused.
+ * `open` once the run is joined, then its events; throws when the connection is lost or the run is refused, and a
+ * `NoGatewayError` when the join is not answered.
  *
  * @param {import('./index.js').RunSocket} socket
  * @param {string} run
@@ -52,16 +66,25 @@ export async function* readSocket(socket, run, { lastEventId, signal, silentMs }
     events.push(event);
     wake();
   };
-  const lose = () => fail(networkError());
+  const lose = (/** @type {string} */ reason) => {
+    // Socket.io connects again by itself, but not when it was the server that said goodbye.
+    if (reason === 'io server disconnect' && !socket.active) socket.connect();
+    fail(networkError());
+  };
   const abort = () => fail(signal?.reason);
   count(socket, run, 1);
   socket.on('sim:event', hear);
   socket.on('disconnect', lose);
   signal?.addEventListener('abort', abort);
   try {
-    const joined = socket.timeout(silentMs).emitWithAck('sim:join', { run, ...(lastEventId && { lastEventId }) });
-    const { error } = await Promise.race([gone, joined.catch(lose).then((answer) => answer ?? gone)]);
-    if (error) throw new SimError(error, { status: STATUS[error.code] ?? 502 });
+    const request = { run, ...(lastEventId && { lastEventId }) };
+    const joined = socket.timeout(Math.min(silentMs, JOIN_MS)).emitWithAck('sim:join', request);
+    const answer = await Promise.race([gone, joined.catch(() => undefined)]);
+    if (answer?.error?.code) throw toldError(answer.error);
+    if (!answer?.ok) {
+      giveUp(socket);
+      throw new NoGatewayError();
+    }
     yield { event: 'open', id: '', data: {} };
     for (;;) {
       while (events.length > 0) yield events.shift();

@@ -14,6 +14,13 @@ const clientOf = (server, options = {}) =>
     ...options,
   });
 
+const whole = [
+  event('run', { run: receipt }, '1'),
+  event('chunk', { blockId: 'b', chunk: 'hi' }, '2'),
+  event('error', { blockId: 'b', message: 'no' }, '3'),
+  event('final', { run: run('completed') }, '4'),
+];
+
 test('a stream that breaks off goes on with the id of the last event', async () => {
   const server = await serve(stream([status('running', 'one')], 'cut'), cut, stream([status('completed', 'two')]));
   const events = await all(clientOf(server).watchRun('run-1'));
@@ -100,6 +107,64 @@ test('reauth renews the token, goes on where it was, and is no loss', async () =
   expect(second.headers).toMatchObject({ authorization: 'Bearer new', 'last-event-id': 'one' });
 });
 
+/** A session whose tokens are `old`, then `new`; `renewals` counts. */
+function session() {
+  const state = { token: 'old', renewals: 0 };
+  const refresh = async () => {
+    state.renewals += 1;
+    state.token = 'new';
+    return state.token;
+  };
+  return { state, getToken: () => state.token, refresh };
+}
+
+const unauthorized = (res) => res.writeHead(401).end('Unauthorized');
+
+const asked = ({ requests }) =>
+  requests.map(({ headers }) => [headers.authorization, headers['last-event-id'] ?? headers['idempotency-key']]);
+
+test('a token that expired while the stream was cut is renewed once, and the stream goes on where it was', async () => {
+  const server = await serve(
+    stream([status('running', 'one')], 'cut'),
+    unauthorized,
+    stream([status('completed', 'two')]),
+  );
+  const { state, ...user } = session();
+  const events = await all(clientOf(server, user).watchRun('run-1'));
+  expect(told(events)).toEqual(['status running', 'status completed']);
+  expect(asked(server)).toEqual([
+    ['Bearer old', undefined],
+    ['Bearer old', 'one'],
+    ['Bearer new', 'one'],
+  ]);
+  expect(state.renewals).toBe(1);
+});
+
+test.each([
+  ['a refusal', unauthorized],
+  ['an event', stream([event('reauth', {})], 'open')],
+])(
+  'a start that meets an expired token, told by %s, is sent again with its key, and is no loss',
+  async (_by, answer) => {
+    const server = await serve(answer, stream(whole));
+    const { state, ...user } = session();
+    const events = await all(clientOf(server, user).streamRun('flow-1', { idempotencyKey: 'k' }));
+    expect(told(events).at(-1)).toBe('final completed');
+    expect(events.filter(({ state }) => state === 'lost')).toEqual([]);
+    expect(asked(server)).toEqual([
+      ['Bearer old', '"k"'],
+      ['Bearer new', '"k"'],
+    ]);
+    expect(state.renewals).toBe(1);
+  },
+);
+
+test('new tokens that are never good enough end the start after four tries', async () => {
+  const server = await serve(stream([event('reauth', {})], 'open'));
+  await expect(all(clientOf(server).streamRun('flow-1'))).rejects.toMatchObject({ code: 'unauthenticated' });
+  expect(server.requests).toHaveLength(4);
+});
+
 test('a silent connection is given up for a new one', async () => {
   const server = await serve(stream([status('running')], 'open'), stream([status('completed')]));
   const client = clientOf(server, { timing: { ...QUICK, silentMs: 30 } });
@@ -123,13 +188,6 @@ test('an event of a newer server is passed by', async () => {
   const server = await serve(stream([event('new-thing', { a: 1 }), status('completed')]));
   expect(told(await all(clientOf(server).watchRun('run-1')))).toEqual(['status completed']);
 });
-
-const whole = [
-  event('run', { run: receipt }, '1'),
-  event('chunk', { blockId: 'b', chunk: 'hi' }, '2'),
-  event('error', { blockId: 'b', message: 'no' }, '3'),
-  event('final', { run: run('completed') }, '4'),
-];
 
 test('a streamed run gives its events, the trouble of a block among them', async () => {
   const server = await serve(stream(whole));
@@ -176,10 +234,15 @@ test.each([
   ]);
 });
 
-test('whoever leaves before the first event closes the stream', async () => {
-  const server = await serve(stream([], 'open'));
-  const events = clientOf(server).watchRun('run-1');
-  expect((await events.next()).value).toEqual({ type: 'connection', state: 'open' });
-  await events.return();
-  await server.requests[0].gone;
-});
+test.each(['watchRun', 'streamRun'])(
+  'whoever leaves %s before the first event closes the stream',
+  async (call) => {
+    const server = await serve(stream([], 'open'));
+    const events = clientOf(server)[call]('id-1');
+    expect((await events.next()).value).toEqual({ type: 'connection', state: 'open' });
+    await events.return();
+    // A body that nobody reads is closed some time by itself: not soon enough.
+    await server.requests[0].gone;
+  },
+  5000,
+);

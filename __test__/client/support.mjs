@@ -36,7 +36,7 @@ export async function serve(...answers) {
   async function arrived(count) {
     while (requests.length < count) await new Promise((resolve) => arrivals.push(resolve));
   }
-  return { baseUrl: `http://127.0.0.1:${server.address().port}/api/sim`, requests, arrived };
+  return { baseUrl: `http://127.0.0.1:${server.address().port}/api/sim`, server, requests, arrived };
 }
 
 /** Waits short enough for a test. */
