@@ -123,3 +123,18 @@ it('a session that has ended is told as such', async () => {
   const { client } = await open(url, { auth: (give) => give({}), refresh: async () => undefined });
   await expect(all(client.watchRun(id))).rejects.toMatchObject({ code: 'unauthenticated', status: 401 });
 });
+
+it('who comes too often comes again when the server says so, not before', async () => {
+  const sim = await startSim(['wait']);
+  const { url, host } = await startRealtime(sim, { adapter: { userMax: 1 } });
+  const id = await start(host, 'wait');
+  const { client } = await open(url);
+  const first = client.watchRun(id);
+  await until(first, 'running');
+  const { value } = await client.watchRun(id).next();
+  expect(value).toMatchObject({ type: 'connection', state: 'lost', error: { code: 'rate_limited' } });
+  // The kit's own first wait is at most 5 ms here.
+  expect(value.retryInMs).toBe(value.error.retryAfterMs);
+  expect(value.retryInMs).toBeGreaterThan(100);
+  await first.return();
+});
