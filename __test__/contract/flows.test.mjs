@@ -1,5 +1,5 @@
 // The requests that creating, listing and reading flows makes, each held against the contract as its test ends; and what
-// the adapter answers. Through both doors, for each generation.
+// the adapter answers. Through each door, for each generation.
 
 import { describe, expect, it } from 'vitest';
 import { documents } from '../../emulator/index.js';

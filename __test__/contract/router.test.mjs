@@ -2,12 +2,15 @@
 
 import { describe, expect, it } from 'vitest';
 import { GENERATIONS } from './support/contract.mjs';
+import { HTTP_DOORS } from './support/doors.mjs';
 import { enter } from './support/scene.mjs';
 
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-describe.each(GENERATIONS)('%s', (generation) => {
-  const start = (more) => enter({ generation, door: 'simRouter', ...more });
+const matrix = GENERATIONS.flatMap((generation) => HTTP_DOORS.map((door) => ({ generation, door })));
+
+describe.each(matrix)('$generation through $door', ({ generation, door }) => {
+  const start = (more) => enter({ generation, door, ...more });
   const post = ({ way, id }, flow, headers, body = { input: { message: 'hi' } }) =>
     way.exchange('POST', `/flows/${id[flow]}/run`, { headers, body });
 
@@ -54,6 +57,7 @@ describe.each(GENERATIONS)('%s', (generation) => {
     const [request] = scene.emulator.requests;
     expect(request.headers).toMatchObject({ 'x-request-id': 'req-1', traceparent: TRACEPARENT });
     expect(Buffer.from(request.headers['x-sim-user'], 'base64url').toString()).toBe('north\0ann');
+    expect(request.headers).not.toHaveProperty('authorization');
     expect(JSON.stringify(request.rawHeaders)).not.toContain('browser');
   });
 });

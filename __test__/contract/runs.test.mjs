@@ -1,5 +1,5 @@
 // The requests that starting, reading, cancelling and resuming runs makes, each held against the contract as its test
-// ends; and what the adapter answers. Through both doors, for each generation.
+// ends; and what the adapter answers. Through each door, for each generation.
 
 import { describe, expect, it } from 'vitest';
 import { GENERATIONS, seen } from './support/contract.mjs';
@@ -25,7 +25,7 @@ describe.each(matrix)('$generation through $door', ({ generation, door }) => {
     const scene = await start({ flows: ['echo'] });
     const { run } = await scene.way.runFlow(scene.id.echo, { input: { message: 'hi', list: [1, { a: null }] } });
     expect(run).toMatchObject({ id: expect.stringMatching(HANDLE), status: 'queued' });
-    expect(run.statusUrl).toBe(`${door === 'simRouter' ? '/api/sim' : ''}/runs/${run.id}/status`);
+    expect(run.statusUrl).toBe(`${scene.way.prefix}/runs/${run.id}/status`);
     expect(run.id).not.toContain(runOf(scene).id);
     expect(runOf(scene).input).toEqual({ message: 'hi', list: [1, { a: null }] });
   });

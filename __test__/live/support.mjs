@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import http from 'node:http';
+import { checked, checkedEvent } from '../http/openapi.mjs';
 import { atEnd, call } from '../http/support.mjs';
 
 /** An open event stream of the host: `{status, headers, next(), rest(), until(event), abort()}`, or the JSON refusal. */
@@ -16,8 +17,12 @@ export async function open(host, method, path, { body, headers = {}, user = 'ann
     signal: client.signal,
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  const stream = new Events(reader);
   const { status } = response;
+  const stream = new Events(reader, {
+    event: (event) => checkedEvent(method, path, event),
+    refusal: (json) => checked(method, path, { status, headers: response.headers, json }),
+  });
+  if (status === 200) checked(method, path, { status, headers: response.headers });
   return Object.assign(stream, { status, headers: response.headers, abort: () => client.abort() });
 }
 
@@ -33,15 +38,17 @@ export async function start(host, flow, options) {
   return (await call(host, 'POST', `/flows/${flow}/run`, options)).json.run.id;
 }
 
-/** The events of a body, as a client of our own would read them; each must have the form that is promised. */
+/** The events of a body, as a client of our own would read them; each must be as the router's document has it. */
 class Events {
   #reader;
+  #check;
   #text = '';
   /** Everything that came, comments included. */
   raw = '';
 
-  constructor(reader) {
+  constructor(reader, check) {
     this.#reader = reader;
+    this.#check = check;
   }
 
   /** The next event, `{event, id, data}`; undefined at the end. */
@@ -52,7 +59,7 @@ class Events {
         const block = this.#text.slice(0, end);
         this.#text = this.#text.slice(end + 2);
         if (block.startsWith(':')) continue;
-        return read(block);
+        return this.#check.event(read(block));
       }
       const { done, value } = await this.#reader.read();
       if (done) return undefined;
@@ -86,7 +93,7 @@ class Events {
   async json() {
     let text = this.#text;
     for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) text += part.value;
-    return JSON.parse(text);
+    return this.#check.refusal(JSON.parse(text)).json;
   }
 }
 

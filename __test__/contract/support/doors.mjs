@@ -1,17 +1,86 @@
-// The two ways into the adapter, with one face: the methods of `SimAdapter`, and the routes of `simRouter()` over HTTP.
-// Each call resolves to the answer's JSON or rejects with `{code, status, details, retryAfterMs}`.
+// The ways into the adapter, with one face: the methods of `SimAdapter`, and its routes over HTTP, at each place where they
+// can be mounted. Each call resolves to the answer's JSON or rejects with `{code, status, details, retryAfterMs}`.
 
 import { once } from 'node:events';
+import http from 'node:http';
 import { createRequire } from 'node:module';
-import express from 'express';
+import express5 from 'express';
+import express4 from 'express4';
+import { checked } from '../../http/openapi.mjs';
+import { sign } from '../../security/tokens.mjs';
 
-const { simRouter, SimError } = createRequire(import.meta.url)('../../../index.js');
+const { attachFastLane, simRouter, SimError } = createRequire(import.meta.url)('../../../index.js');
 
-export const DOORS = ['SimAdapter', 'simRouter'];
+const JWT_SECRET = 'the host signs its tokens with this one';
+const PREFIX = '/api/sim';
 
-/** Through the class; `user` is who asks. */
-export function classDoor(adapter, user) {
+/** What an adapter needs that knows users by their tokens alone; here a token says itself what `resolveUser` answers. */
+export const TOKENS = { auth: 'jwt', jwtSecret: JWT_SECRET, resolveUser: ({ user }) => user };
+
+/** Whose answer `resolveUser` remembers, and so another one for each user: names and tenants are not enough for that. */
+const accountOf = (user) => Buffer.from(JSON.stringify(user)).toString('base64url');
+
+/** A token for whom `resolveUser` calls `user`; null is somebody who is banned. */
+export const tokenOf = (user, secret = JWT_SECRET) =>
+  sign({ id: accountOf(user), user, exp: Math.floor(Date.now() / 1000) + 60 }, secret);
+
+/** The host has signed in whom `x-test-user` names, as `requireJwtAuth` would have. */
+function signIn(req, _res, next) {
+  const { 'x-test-user': user } = req.headers;
+  if (user !== undefined) req.user = JSON.parse(user);
+  next();
+}
+
+const inExpress = (express, ...before) => ({
+  options: {},
+  identity: (user) => ({ 'x-test-user': JSON.stringify(user) }),
+  listener: (adapter) =>
+    express()
+      .use(signIn)
+      .use(PREFIX, ...before, simRouter({ adapter })),
+});
+
+const MOUNTS = {
+  simRouter: inExpress(express5, express5.json()),
+  'simRouter before express.json': inExpress(express5),
+  'simRouter in Express 4': inExpress(express4, express4.json()),
+  attachFastLane: {
+    options: TOKENS,
+    identity: (user) => ({ authorization: `Bearer ${tokenOf(user)}` }),
+    listener: () => express5().use((_req, res) => res.status(418).end()),
+    attach: (server, adapter) => attachFastLane(server, PREFIX, { adapter }),
+  },
+};
+
+export const HTTP_DOORS = Object.keys(MOUNTS);
+export const DOORS = ['SimAdapter', ...HTTP_DOORS];
+
+/** The options that an adapter needs behind a door. */
+export const optionsOf = (door) => MOUNTS[door]?.options ?? {};
+
+/** Opens a door: `as(user)` gives its face for a user, and at HTTP's doors `bearing(token)` for whoever bears that. */
+export async function openDoor(door, adapter) {
+  if (door === 'SimAdapter') return { as: (user) => classFace(adapter, user), close: async () => {} };
+  const { identity, listener, attach } = MOUNTS[door];
+  const server = http.createServer(listener(adapter)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  attach?.(server, adapter);
+  const base = `http://127.0.0.1:${server.address().port}${PREFIX}`;
   return {
+    as: (user) => httpFace(base, identity(user)),
+    bearing: (token) => httpFace(base, token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+function classFace(adapter, user) {
+  return {
+    /** Where the routes are mounted. */
+    prefix: '',
     health: () => adapter.health(),
     createFlow: (draft) => adapter.createFlow(draft, { user }),
     listFlows: (page) => adapter.listFlows({ ...page, user }),
@@ -20,29 +89,21 @@ export function classDoor(adapter, user) {
     runStatus: (id) => adapter.runStatus(id, { user }),
     cancelRun: (id) => adapter.cancelRun(id, { user }),
     resumeRun: (id, options) => adapter.resumeRun(id, { ...options, user }),
-    close: async () => {},
   };
 }
 
-/** Through HTTP, mounted as in LibreChat: signed in, after `express.json`. */
-export async function routerDoor(adapter, user) {
-  const app = express();
-  app.use((req, _res, next) => {
-    req.user = user;
-    next();
-  });
-  app.use('/api/sim', express.json(), simRouter({ adapter }));
-  const server = app.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const base = `http://127.0.0.1:${server.address().port}/api/sim`;
-
+function httpFace(base, identity) {
   async function exchange(method, path, { body, headers = {} } = {}) {
     const response = await fetch(base + path, {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers, ...identity },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    return { status: response.status, headers: response.headers, json: await response.json() };
+    return checked(method, path, {
+      status: response.status,
+      headers: response.headers,
+      json: await response.json(),
+    });
   }
 
   async function call(...request) {
@@ -55,6 +116,7 @@ export async function routerDoor(adapter, user) {
   }
 
   return {
+    prefix: PREFIX,
     /** The whole answer: `{status, headers, json}`. */
     exchange,
     health: () => call('GET', '/health'),
@@ -68,10 +130,5 @@ export async function routerDoor(adapter, user) {
     runStatus: (id) => call('GET', `/runs/${id}/status`),
     cancelRun: (id) => call('POST', `/runs/${id}/cancel`),
     resumeRun: (id, body = {}) => call('POST', `/runs/${id}/resume`, { body }),
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
   };
 }

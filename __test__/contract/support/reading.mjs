@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { expect } from 'vitest';
 import { expectContract, ourApis } from './contract.mjs';
-import { routerDoor } from './doors.mjs';
+import { openDoor } from './doors.mjs';
 import { play } from './player.mjs';
 import { SECRET, USER } from './scene.mjs';
 
@@ -62,15 +62,16 @@ export async function readEach(generation, operation, answers, { more = {}, head
     workspaceId,
     handleSecret: SECRET,
   });
-  const door = await routerDoor(adapter, USER);
+  const door = await openDoor('simRouter', adapter);
+  const way = door.as(USER);
   try {
     const found = [];
     const run = OF_A_RUN.includes(operation)
-      ? (await door.exchange('POST', '/flows/flow-1/run', { body: {} })).json.run.id
+      ? (await way.exchange('POST', '/flows/flow-1/run', { body: {} })).json.run.id
       : '';
     for (const answer of answers) {
       player.answers.set(operation, [answer]);
-      const read = await ASK[operation](door, { run, headers });
+      const read = await ASK[operation](way, { run, headers });
       found.push({ ...read, text: JSON.stringify(read.json), run, requests: player.requests });
     }
     expect(player.strays).toEqual([]);

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { afterEach } from 'vitest';
 import { documents, startEmulator } from '../../../emulator/index.js';
 import { expectContract } from './contract.mjs';
-import { classDoor, routerDoor } from './doors.mjs';
+import { openDoor, optionsOf } from './doors.mjs';
 
 const { SimAdapter } = createRequire(import.meta.url)('../../../index.js');
 
@@ -22,10 +22,10 @@ afterEach(async () => {
 });
 
 /**
- * One deployed flow for each of `flows` (names of the emulator's documents), their ids in `id`. `sim` and `options` go to
- * the emulator and the adapter.
+ * One deployed flow for each of `flows` (names of the emulator's documents), their ids in `id`. Behind each of `doors` is an
+ * adapter of its own, as in so many instances. `sim` and `options` go to the emulator and the adapters.
  */
-export async function enter({ generation, door = 'SimAdapter', flows = [], sim = {}, options = {} }) {
+export async function enterBy({ generation, doors, flows = [], sim = {}, options = {} }) {
   const emulator = await startEmulator({
     apiVersions: [generation],
     runMs: 5,
@@ -33,25 +33,38 @@ export async function enter({ generation, door = 'SimAdapter', flows = [], sim =
     flows: flows.map((name) => ({ name, document: documents[name] })),
     ...sim,
   });
-  const adapter = new SimAdapter({
-    baseUrl: emulator.url,
-    apiKey: emulator.apiKey,
-    apiVersion: generation,
-    workspaceId: emulator.workspaceId,
-    publicUrl: 'https://sim.example.com',
-    handleSecret: SECRET,
-    ...options,
-  });
-  const way = door === 'simRouter' ? await routerDoor(adapter, USER) : classDoor(adapter, USER);
+  const closers = [() => emulator.close()];
   const close = async () => {
-    await way.close();
-    await adapter.close();
-    await emulator.close();
+    for (const one of closers.reverse()) await one();
   };
   open.push({ emulator, generation, close });
+  const ways = {};
+  for (const door of doors) {
+    const adapter = new SimAdapter({
+      baseUrl: emulator.url,
+      apiKey: emulator.apiKey,
+      apiVersion: generation,
+      workspaceId: emulator.workspaceId,
+      publicUrl: 'https://sim.example.com',
+      handleSecret: SECRET,
+      ...optionsOf(door),
+      ...options,
+    });
+    ways[door] = await openDoor(door, adapter);
+    closers.push(
+      () => adapter.close(),
+      () => ways[door].close(),
+    );
+  }
   const id = Object.fromEntries(emulator.flows.map((flow) => [flow.name, flow.id]));
   const sent = (method, pattern) => emulator.requests.filter((one) => one.method === method && pattern.test(one.path));
-  return { emulator, adapter, way, id, sent };
+  return { emulator, ways, id, sent };
+}
+
+/** The same by one door, whose face for `USER` is `way`. */
+export async function enter({ door = 'SimAdapter', ...scene }) {
+  const { ways, ...rest } = await enterBy({ doors: [door], ...scene });
+  return { ...rest, way: ways[door].as(USER) };
 }
 
 /** A request's JSON body. */
