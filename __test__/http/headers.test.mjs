@@ -2,7 +2,7 @@
 
 import express from 'express';
 import { describe, expect, it } from 'vitest';
-import { refusal, startAll, startHost } from './support.mjs';
+import { call, refusal, startAll, startHost } from './support.mjs';
 
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
@@ -21,8 +21,8 @@ describe('x-request-id', () => {
       next();
     };
     const host = await startHost(adapter, { before: [setId] });
-    const response = await fetch(`${host.url}/flows`, { headers: { 'x-test-user': 'ann', 'x-request-id': 'other' } });
-    expect(response.headers.get('x-request-id')).toBe('from-the-host');
+    const { headers } = await call(host, 'GET', '/flows', { headers: { 'x-request-id': 'other' } });
+    expect(headers.get('x-request-id')).toBe('from-the-host');
     expect(sim.requests[0].headers['x-request-id']).toBe('from-the-host');
   });
 

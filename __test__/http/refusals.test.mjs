@@ -1,7 +1,7 @@
 // What is refused at once: nothing of it reaches Sim.
 
 import { describe, expect, it } from 'vitest';
-import { documents, fieldPaths, refusal, startAdapter, startAll, startHost } from './support.mjs';
+import { call, documents, fieldPaths, refusal, startAdapter, startAll, startHost } from './support.mjs';
 
 const ROUTES = [
   ['GET', '/health'],
@@ -49,9 +49,7 @@ describe('without SIM_BASE_URL', () => {
     const logger = { warn: (message, { event }) => lines.push([event, message]) };
     const host = await startHost(startAdapter(null, { logger }));
     for (const [method, path] of ROUTES) {
-      const response = await fetch(host.url + path, { method, headers: { 'x-test-user': 'ann' } });
-      const { error } = await response.json();
-      expect([response.status, error.code], path).toEqual([503, 'not_configured']);
+      expect(refusal(await call(host, method, path)), path).toEqual([503, 'not_configured']);
     }
     expect(lines).toEqual([['not_configured', expect.stringContaining('SIM_BASE_URL')]]);
   });

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { startAdapter, startAll, startHost, startSim } from '../http/support.mjs';
-import { begin, frame, names, notFound, playSim, runIs } from './support.mjs';
+import { begin, frame, names, notFound, playSim, runIs, start } from './support.mjs';
 
 const user = { id: 'ann' };
 const input = { message: 'one two three' };
@@ -195,9 +195,7 @@ describe('watchRun', () => {
   it('sees a run that the route started for the same user', async () => {
     const { adapter } = await startAll(['echo']);
     const host = await startHost(adapter);
-    const headers = { 'x-test-user': 'ann' };
-    const started = await fetch(`${host.url}/flows/echo/run`, { method: 'POST', headers });
-    const events = await all(adapter.watchRun((await started.json()).run.id, { user }));
+    const events = await all(adapter.watchRun(await start(host, 'echo'), { user }));
     expect(events.at(-1).data.run.status).toBe('completed');
   });
 });

@@ -1,7 +1,7 @@
 // Watching runs: one poller however many watch, changes only, and going on whatever happens to connections or to Sim.
 
 import { describe, expect, it } from 'vitest';
-import { startAdapter, startAll, startHost } from '../http/support.mjs';
+import { call, refusal, startAdapter, startAll, startHost } from '../http/support.mjs';
 import { names, notFound, playSim, refused, runIs, start, stream, watch } from './support.mjs';
 
 const reads = (sim) => sim.requests.filter(({ method }) => method === 'GET');
@@ -272,8 +272,7 @@ describe('a stranger', () => {
   it('without a name hears nothing', async () => {
     const { host } = await startAll(['wait']);
     const id = await start(host, 'wait');
-    const response = await fetch(`${host.url}/runs/${id}/events`);
-    expect([response.status, (await response.json()).error.code]).toEqual([401, 'unauthenticated']);
+    expect(refusal(await call(host, 'GET', `/runs/${id}/events`, { user: null }))).toEqual([401, 'unauthenticated']);
   });
 });
 
