@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { startEmulator } from '@sigmacode/sim-adapter/emulator';
+import { documents, startEmulator } from '@sigmacode/sim-adapter/emulator';
 import express from 'express';
 import { afterEach, expect, test, vi } from 'vitest';
 
@@ -18,6 +18,15 @@ const matches = (text, pattern) => [...text.matchAll(pattern)].map((match) => ma
 
 const readme = read('README.md');
 const settings = matches(readme, /^\| `([A-Z_]+)` \|/gm);
+
+/** Every page that people read, by name. */
+const pages = () => {
+  const folders = ['', 'docs', 'deploy/fork', 'examples/librechat'];
+  const names = folders.flatMap((folder) =>
+    readdirSync(path.join(root, folder)).map((name) => path.join(folder, name)),
+  );
+  return Object.fromEntries(names.filter((name) => name.endsWith('.md')).map((name) => [name, read(name)]));
+};
 
 const closers = [];
 afterEach(async () => {
@@ -51,22 +60,42 @@ test('README names each variable of other software that the adapter reads', () =
 });
 
 test('every page that README or another page points to is there', () => {
-  const pages = ['README.md', ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`)];
-  const missing = pages
-    .filter((page) => page.endsWith('.md'))
-    .flatMap((page) =>
-      matches(read(page), /\]\((?!https?:|#)([^)#\s]+)/g).map((to) => path.join(path.dirname(page), to)),
-    )
-    .filter((file) => !existsSync(path.join(root, file)));
-  expect(missing).toEqual([]);
+  const targets = Object.entries(pages()).flatMap(([name, text]) =>
+    matches(text, /\]\((?!https?:|#)([^)#\s]+)/g).map((to) => path.join(path.dirname(name), to)),
+  );
+  expect(targets.length).toBeGreaterThan(50);
+  expect(targets.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
 });
 
-test("README's mount example answers a signed-in user and refuses everybody else", async () => {
-  const emulator = await startEmulator();
+test('each row of each table has as many cells as its head', () => {
+  const cells = (row) => row.replaceAll('\\|', '').split('|').length;
+  const odd = Object.entries(pages()).flatMap(([name, text]) => {
+    const tables = text.replace(/```[\s\S]*?```/g, '').match(/^(?:\|.*\n)+/gm) ?? [];
+    return tables.flatMap((table) => {
+      const [head, ...rows] = table.trimEnd().split('\n');
+      return rows.filter((row) => cells(row) !== cells(head)).map((row) => `${name}: ${row}`);
+    });
+  });
+  expect(odd).toEqual([]);
+});
+
+test('npx never fetches a package by the bare name of the command', () => {
+  const named = /npx (?!--no-install sim-adapter|--yes --package @sigmacode\/sim-adapter@)[^`\n]*sim-adapter/;
+  const bare = Object.entries(pages()).filter(([, text]) => named.test(text));
+  expect(bare.map(([name]) => name)).toEqual([]);
+  const fetched = [...read('docs/guard.md').matchAll(/@sigmacode\/sim-adapter@(\S+)/g)].map(([, version]) => version);
+  expect(fetched).toEqual([JSON.parse(read('package.json')).version]);
+});
+
+test("README's shortest path answers a signed-in user and refuses everybody else", async () => {
+  const emulator = await startEmulator({ flows: [{ id: 'echo', name: 'echo', document: documents.echo }] });
   closers.push(() => emulator.close());
-  vi.stubEnv('SIM_BASE_URL', emulator.url);
-  vi.stubEnv('SIM_API_KEY', emulator.apiKey);
-  vi.stubEnv('SIM_WORKSPACE_ID', emulator.workspaceId);
+  // The four lines for .env, and no other.
+  const own = { SIM_BASE_URL: emulator.url, SIM_API_KEY: emulator.apiKey, SIM_WORKSPACE_ID: emulator.workspaceId };
+  const lines = matches(readme, /```sh\n(SIM_.*?)```/gs)[0]
+    .trim()
+    .split('\n');
+  for (const name of lines.map((line) => line.split('=', 1)[0])) vi.stubEnv(name, own[name] ?? 'x'.repeat(64));
 
   // The example's two code blocks, with LibreChat's `~` and `routes` put in their place.
   const [routeFile, mountLine] = matches(readme, /```js\n(.*?)```/gs);
@@ -94,4 +123,12 @@ test("README's mount example answers a signed-in user and refuses everybody else
   const health = await fetch(`${url}/api/sim/health`, { headers: { authorization: `Bearer ${token}` } });
   expect(health.status).toBe(200);
   expect(await health.json()).toMatchObject({ ok: true, sim: { reachable: true, apiVersion: 'v2' } });
+
+  // As the browser kit starts runs: with a key for each gesture, which a handle secret is needed for.
+  const start = await fetch(`${url}/api/sim/flows/echo/run`, {
+    method: 'POST',
+    headers: { ...headers, authorization: `Bearer ${token}`, 'idempotency-key': 'gesture-1' },
+    body: '{"input":{}}',
+  });
+  expect([start.status, await start.json()]).toEqual([202, { run: expect.objectContaining({ status: 'queued' }) }]);
 });
