@@ -4,6 +4,7 @@
 
 export type RunStatus = 'queued' | 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
 
+/** A deployed flow, as in a list. */
 export interface Flow {
   id: string;
   name: string;
@@ -20,10 +21,12 @@ export interface Field {
   required?: boolean;
 }
 
+/** A flow, and what it asks for when it is started. */
 export interface FlowDetail extends Flow {
   inputs: Field[];
 }
 
+/** A draft that was made in Sim. */
 export interface CreatedFlow {
   id: string;
   name: string;
@@ -44,6 +47,7 @@ export interface FlowDraft {
   notify?: boolean;
 }
 
+/** A run that was started: how to ask for it. */
 export interface RunReceipt {
   /** The run's handle: of use only to the user who started it. */
   id: string;
@@ -52,6 +56,7 @@ export interface RunReceipt {
   eventsUrl: string;
 }
 
+/** A run as Sim tells it. Times are null until they are known. */
 export interface Run {
   id: string;
   flowId: string;
@@ -91,6 +96,7 @@ export interface HostRequest {
   post(url: string, data?: unknown): Promise<unknown>;
 }
 
+/** How long the client waits for a stream, and between its tries. */
 export interface Timing {
   /** The first wait after a lost connection, in ms; it doubles from try to try. Default 500. */
   firstRetryMs?: number;
@@ -100,6 +106,7 @@ export interface Timing {
   silentMs?: number;
 }
 
+/** Where the router is, and how its users are signed in. */
 export interface ClientOptions {
   /** Where the router is mounted, without a slash at the end. Default `/api/sim`. */
   baseUrl?: string;
@@ -132,17 +139,22 @@ export interface RunSocket {
   disconnect(): { connect(): unknown };
 }
 
+/** What every read takes. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** The routes as functions. Each rejects with a `SimError`; a token that has expired is renewed once, and the call repeated. */
 export interface SimClient {
   /** What the server says of itself: where its Socket.io is, if it has one. */
   config(options?: CallOptions): Promise<{ realtimeUrl: string | null }>;
+  /** A page of the deployed flows that the user may run; `nextCursor` is null on the last. */
   flows(
     options?: { cursor?: string; limit?: number } & CallOptions,
   ): Promise<{ flows: Flow[]; nextCursor: string | null }>;
+  /** One flow with its inputs. */
   flow(flowId: string, options?: CallOptions): Promise<FlowDetail>;
+  /** Makes a draft in Sim, and deploys it when asked. */
   createFlow(draft: FlowDraft): Promise<CreatedFlow>;
   /** Starts a run that goes on by itself. The key is the same for every try of one gesture; a fresh one by default. */
   runFlow(flowId: string, options?: { input?: object; idempotencyKey?: string } & CallOptions): Promise<RunReceipt>;
@@ -151,13 +163,17 @@ export interface SimClient {
     flowId: string,
     options?: { input?: object; idempotencyKey?: string } & CallOptions,
   ): AsyncGenerator<RunEvent, void>;
+  /** The run as it is now. */
   run(runId: string, options?: CallOptions): Promise<Run>;
   /** The run's `status` events, over as many connections as it takes, until it has ended. */
   watchRun(runId: string, options?: CallOptions): AsyncGenerator<RunEvent, void>;
+  /** Stops a run. One that has ended already: `conflict`, reason `already_finished`. */
   cancelRun(runId: string): Promise<Run>;
+  /** Answers a pause; the handle stays the one to ask for the run. */
   resumeRun(runId: string, options?: { input?: object; contextId?: string }): Promise<Run>;
 }
 
+/** A client of one mounted router, for the user who has signed in. */
 export function createClient(options: ClientOptions): SimClient;
 
 /** A key for one gesture of a person. */
@@ -185,6 +201,7 @@ export class SimError extends Error {
   get passes(): boolean;
 }
 
+/** What one block of a run has said so far. */
 export interface BlockView {
   id: string;
   text: string;
@@ -207,6 +224,7 @@ export interface RunView {
   error: SimError | null;
 }
 
+/** How a run is started. */
 export interface StartOptions {
   input?: object;
   /** `stream` (default) shows tokens and ends the run with its reader; `async` shows statuses, and the run goes on. */
@@ -216,15 +234,23 @@ export interface StartOptions {
 /** One run as a person follows it. None of its methods rejects: what went wrong is in the view. */
 export class RunSession {
   constructor(client: SimClient);
+  /** What is to be seen now: the same object until something has changed. */
   getView: () => RunView;
+  /** Calls `listener` after each change; what it gives back ends that. */
   subscribe: (listener: () => void) => () => void;
+  /** Starts a run and follows it; what was followed before is let go. */
   start: (flowId: string, options?: StartOptions) => Promise<void>;
+  /** Follows a run that was started elsewhere, until it has ended. */
   watch: (runId: string) => Promise<void>;
+  /** Stops the run. */
   cancel: () => Promise<void>;
+  /** Answers the pause that the run waits in. */
   resume: (input?: object) => Promise<void>;
+  /** Lets the run go: a streamed one ends, any other goes on unwatched. */
   close: () => void;
 }
 
+/** What TanStack Query hands to a query. */
 interface QueryContext {
   signal?: AbortSignal | undefined;
 }
@@ -234,10 +260,12 @@ export function flowsQuery(client: SimClient): {
   queryKey: string[];
   queryFn: (context?: QueryContext) => Promise<{ flows: Flow[]; nextCursor: string | null }>;
 };
+/** The same for one flow. */
 export function flowQuery(
   client: SimClient,
   flowId: string,
 ): { queryKey: string[]; queryFn: (context?: QueryContext) => Promise<FlowDetail> };
+/** The same for a run as it is now. */
 export function runQuery(
   client: SimClient,
   runId: string,

@@ -187,6 +187,12 @@ it('the alert rules are rules, each asks for what there is, and its section of t
   }
 });
 
+it('one rule fires when nothing is told at all, as no other does', () => {
+  const [{ groups }] = parseYaml(file(RULES_FILE));
+  const absent = groups.flatMap(({ rules }) => rules).filter(({ expr }) => /^absent\(/.test(expr));
+  expect(absent.map(({ alert, expr }) => [alert, expr])).toEqual([['SimAdapterAbsent', 'absent(sim_adapter_info)']]);
+});
+
 it('yamllint finds nothing in the alert rules', () => {
   expect(yamllint('{extends: default, rules: {document-start: disable, line-length: {max: 140}}}', [RULES_FILE])).toBe(
     '',
