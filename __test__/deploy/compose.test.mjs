@@ -201,29 +201,3 @@ test("LibreChat's overlay names what its .env lacks", () => {
   expect(status).not.toBe(0);
   expect(stderr).toContain('${SIM_API_KEY:?');
 });
-
-test("Kubernetes' guard answers where the values let it in", () => {
-  const [values] = parseYaml(read('deploy/helm-values.yaml'));
-  const [service, deployment, policy] = parseYaml(read('deploy/guard-kubernetes.yaml'));
-  const labels = deployment.spec.template.metadata.labels;
-  expect(service.spec.selector).toEqual(labels);
-  expect(deployment.spec.selector.matchLabels).toEqual(labels);
-  expect(values.networkPolicy.ingress[0].from[0].podSelector.matchLabels).toEqual(labels);
-  expect(values.ingress.enabled).toBe(false);
-  const variables = Object.fromEntries(values.extraEnvVars.map(({ name, value }) => [name, value]));
-  expect(variables).toMatchObject({ V2_API: 'true', INTERNAL_API_BASE_URL: 'http://sim-app:3000' });
-  expect(variables.NEXT_PUBLIC_SOCKET_URL).toBe(variables.NEXT_PUBLIC_APP_URL);
-  const [{ args, ports }] = deployment.spec.template.spec.containers;
-  expect(args).toEqual(['--upstream', 'http://sim-app:3000', '--realtime', 'http://sim-realtime:3002']);
-  // The chart's policy for realtime lets only the app in, whatever `networkPolicy.ingress` says.
-  expect(policy).toMatchObject({
-    kind: 'NetworkPolicy',
-    spec: {
-      podSelector: { matchLabels: { 'app.kubernetes.io/name': 'sim', 'app.kubernetes.io/component': 'realtime' } },
-      policyTypes: ['Ingress'],
-      ingress: [{ from: [{ podSelector: { matchLabels: labels } }], ports: [{ protocol: 'TCP', port: 3002 }] }],
-    },
-  });
-  expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(ports.map(({ name }) => name));
-  for (const { image } of [values.app, values.realtime, values.migrations]) expect(image.tag).toBe('v0.8.9');
-});

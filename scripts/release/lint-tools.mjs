@@ -1,5 +1,5 @@
-// What the tests read YAML with: a parser, linters and schemas from PyPI, in the versions that lint-tools.txt pins. Gets
-// them once, into .build/tools. Knows nothing of the files that are looked at.
+// What the tests read YAML with: a parser, linters and schemas from PyPI, in the versions that lint-tools.txt and
+// kubernetes-schemas.txt pin. Gets them once, into .build/tools. Knows nothing of the files that are looked at.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -53,4 +53,15 @@ export function zizmor(files) {
 export function schema(name) {
   const file = path.join(install(), 'check_jsonschema/builtin_schemas/vendor', `${name}.json`);
   return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/**
+ * Kubernetes' schemas of one version, which refuse what it does not know: `{definitions, schema(name)}`, a name such as
+ * `deployment-apps-v1` for an object or a part of one. They point to `_definitions.json`.
+ */
+export function kubernetes(version) {
+  const schemas = path.join(pipInstall('kubernetes-schemas'), 'kubernetes_validate/kubernetes-json-schema');
+  const schema = (name) =>
+    JSON.parse(readFileSync(path.join(schemas, `v${version}-local-strict`, `${name}.json`), 'utf8'));
+  return { definitions: schema('_definitions'), schema };
 }
