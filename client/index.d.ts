@@ -12,13 +12,15 @@ export interface Flow {
   deployed: boolean;
 }
 
-/** What a flow or a pause asks for. `type` is Sim's word: `string`, `number`, `boolean`, `object`, `array`, … */
+/** What a flow or a pause asks for. `type` is Sim's word: `string`, `number`, `boolean`, `object`, `array`, `file[]`. */
 export interface Field {
   id?: string;
   name: string;
   type: string;
   label?: string;
   required?: boolean;
+  /** What its author filled in. */
+  value?: unknown;
 }
 
 /** A flow, and what it asks for when it is started. */

@@ -135,11 +135,12 @@ function pauseOutput(block, { outputs }, links) {
         type,
         value: resolveDeep(value, outputs),
       })),
-      inputFormat: (Array.isArray(fields) ? fields : []).map(({ id, name, type, required }) => ({
+      inputFormat: (Array.isArray(fields) ? fields : []).map(({ id, name, type, required, value }) => ({
         id,
         name,
         label: name,
         type,
+        value,
         required: required === true,
       })),
       submission: null,

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './support.mjs';
+import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './demo.mjs';
 
 /** Starts the flow that waits and answers with its card once it runs. */
 async function startWaiting(window, mode = 'In the background') {

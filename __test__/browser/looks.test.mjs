@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, inspect, openAs, pick, shows, startHost } from './support.mjs';
+import { cardOf, inspect, openAs, pick, shows, startHost } from './demo.mjs';
 
 const DESK = { width: 1280, height: 900 };
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, openAs, pick, shows, startHost } from './support.mjs';
+import { cardOf, openAs, pick, shows, startHost } from './demo.mjs';
 
 test('a run in the background is followed over the socket', async () => {
   const { url, sim } = await startHost(['wait']);

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './support.mjs';
+import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './demo.mjs';
 
 const start = (window) => window.getByRole('button', { name: 'Start' });
 

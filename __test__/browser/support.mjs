@@ -1,17 +1,12 @@
-// What the browser tests share: the demo's host with its page, an emulated Sim behind it, and Chromium in front. It must
-// not know what any single test is about.
+// What the browser tests share: Chromium, windows in it whose problems fail the test, and what is looked at in a page. It
+// must not know which page that is.
 
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
-import { startEmulator } from '@sigmacode/sim-adapter/emulator';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { afterEach, beforeAll, expect, vi } from 'vitest';
-
-import { draft } from '../../demo/drafts.mjs';
-import { buildPage } from '../../demo/page.mjs';
-import { startServer } from '../../demo/server.mjs';
 
 const build = path.join(import.meta.dirname, '../../.build');
 const screenshots = path.join(build, 'screenshots');
@@ -33,72 +28,51 @@ const PHONE = { width: 390, height: 844 };
 vi.setConfig({ testTimeout: 60_000 });
 
 let browser;
-let page;
 const closers = [];
-const atEnd = (close) => closers.push(close);
+
+/** Has something closed when the test is over, the last one first. */
+export const atEnd = (close) => closers.push(close);
 
 beforeAll(async () => {
   mkdirSync(screenshots, { recursive: true });
-  const outDir = path.join(build, `page-${process.pid}`);
-  page = await buildPage(outDir);
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGS });
-  return async () => {
-    await browser.close();
-    rmSync(outDir, { recursive: true, force: true });
-  };
+  return () => browser.close();
 });
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/**
- * The demo's host and a Sim with the named flows. `restart()` ends the host, `between` happens, and it comes back where it
- * was.
- */
-export async function startHost(names, { runMs = 400, tokenSeconds, sim: simOptions } = {}) {
-  const flows = names.map((name) => ({ id: name, ...draft(name) }));
-  const sim = await startEmulator({ runMs, flows });
-  atEnd(() => sim.close());
-  const { url: baseUrl, apiKey, workspaceId } = sim;
-  const options = { baseUrl, apiKey, workspaceId, apiVersion: 'v2', userMax: 0, ipMax: 0, ...simOptions };
-  const start = (port) => startServer({ sim: options, port, page, tokenSeconds });
-  let server = await start(0);
-  const { url } = server;
-  atEnd(() => server.close());
-  async function restart(between = async () => {}) {
-    await server.close();
-    await between();
-    server = await start(Number(new URL(url).port));
-  }
-  return { url, sim, restart };
+/** Has `make` build a page for all tests of this file: it gets a folder for it, and what it answers is what this answers. */
+export function builtPage(make) {
+  const outDir = path.join(build, `page-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  beforeAll(async () => {
+    await make(outDir);
+    return () => rmSync(outDir, { recursive: true, force: true });
+  });
+  return outDir;
 }
 
-/** A browser window of its own, signed in. What goes wrong in its page fails the test. */
-export async function openAs(host, name, { viewport = PHONE, colorScheme = 'light', reducedMotion } = {}) {
+/** A browser with cookies of its own. */
+export async function openBrowser({ viewport = PHONE, colorScheme = 'light', reducedMotion } = {}) {
   const context = await browser.newContext({ viewport, colorScheme, reducedMotion });
   context.setDefaultTimeout(20_000);
+  atEnd(() => context.close());
+  return context;
+}
+
+/** A window at `url`. What goes wrong in its page, and what React complains of, fails the test; refused requests do not. */
+export async function openWindow(context, url) {
   const window = await context.newPage();
   const problems = [];
   window.on('pageerror', (error) => problems.push(error.message));
-  atEnd(async () => {
-    await context.close();
-    expect(problems).toEqual([]);
+  window.on('console', (message) => {
+    if (message.type() === 'error' && !message.location().url.includes('/api/')) problems.push(message.text());
   });
-  await window.goto(host.url);
-  await window.getByLabel('Name').fill(name);
-  await window.getByRole('button', { name: 'Sign in', exact: true }).click();
+  atEnd(() => expect(problems).toEqual([]));
+  await window.goto(url);
   return window;
 }
-
-/** Chooses a flow and fills in its message; the start is the test's. */
-export async function pick(window, flow, message = 'hello') {
-  await window.getByLabel('Flow', { exact: true }).selectOption({ label: `Demo ${flow}` });
-  await window.getByLabel('message').fill(message);
-}
-
-/** The card of the run that was started here. */
-export const cardOf = (window, flow) => window.getByRole('article', { name: `Demo ${flow}` });
 
 /** Waits until the card says so. */
 export async function shows(card, status) {

@@ -13,7 +13,8 @@ export function SimProvider({ client, locale = 'en', children }) {
   const language = locale.toLowerCase().split(/[-_]/)[0];
   const t = language === 'de' ? texts.de : texts.en;
   const shared = useMemo(
-    () => ({ client, locale: language === 'de' ? locale : 'en', t }),
+    // `de_AT`, as some hosts have it, is no language tag to a browser.
+    () => ({ client, locale: language === 'de' ? locale.replaceAll('_', '-') : 'en', t }),
     [client, locale, language, t],
   );
   return createElement(Context.Provider, { value: shared }, children);

@@ -5,13 +5,20 @@ import { createElement as h, useId } from 'react';
 import { useSim } from './context.js';
 
 /** @typedef {import('../index.js').Field} Field */
-/** @typedef {Record<string, string>} Problems by field name */
+/** @typedef {Record<number, string>} Problems by the field's place in the list */
 
-/** Sim's types whose value is written as JSON. */
-const isJson = (/** @type {string} */ type) => !['string', 'number', 'boolean'].includes(type);
+/** Sim's types whose value is written as JSON. Whatever is neither that nor a number nor a choice is text, as in Sim. */
+const isJson = (/** @type {string | undefined} */ type) =>
+  type === 'object' || type === 'array' || type === 'files' || type?.endsWith('[]') === true;
 
 /** Field names are the flow author's and may be anything: in the form they are numbered. */
 const nameOf = (/** @type {number} */ index) => `field-${index}`;
+
+/** What the author of the field filled in, as it would be typed. @param {Field} field */
+function initialOf({ value }) {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value, null, 2) : String(value);
+}
 
 /** @param {{field: Field, name: string, id: string, problem: string | undefined}} props */
 function Control({ field, name, id, problem }) {
@@ -20,6 +27,7 @@ function Control({ field, name, id, problem }) {
     name,
     className: 'sim-input',
     required: field.required === true,
+    defaultValue: initialOf(field),
     'aria-invalid': problem ? true : undefined,
     'aria-describedby': problem ? `${id}-problem` : undefined,
   };
@@ -30,11 +38,18 @@ function Control({ field, name, id, problem }) {
 /** @param {{field: Field, name: string, id: string}} props */
 function YesOrNo({ field, name, id }) {
   const { t } = useSim();
+  const initial = initialOf(field);
   const choice = (/** @type {string} */ value, /** @type {string} */ label) =>
     h(
       'label',
       { className: 'sim-choice', key: value },
-      h('input', { type: 'radio', name, value, required: field.required === true }),
+      h('input', {
+        type: 'radio',
+        name,
+        value,
+        defaultChecked: value === initial,
+        required: field.required === true,
+      }),
       label,
     );
   return h(
@@ -53,7 +68,7 @@ export function Fields({ fields, problems }) {
     const id = `${form}-${index}`;
     const name = nameOf(index);
     if (field.type === 'boolean') return h(YesOrNo, { key: id, field, name, id });
-    const problem = problems[field.name];
+    const problem = problems[index];
     return h(
       'div',
       { className: 'sim-field', key: id },
@@ -64,33 +79,50 @@ export function Fields({ fields, problems }) {
   });
 }
 
+/** @param {unknown} value */
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /**
- * What was filled in. Fields that were left empty are left out, unless they are text that has to be there.
+ * One field as it was typed.
+ *
+ * @param {Field} field
+ * @param {string} text
+ * @param {import('./words.js').Texts} t
+ * @returns {{value?: unknown, problem?: string}} neither of them for a field that was left blank
+ */
+function readField({ type, required }, text, t) {
+  if (text.trim() === '') return required ? { problem: t.required } : {};
+  if (type === 'number') return { value: Number(text) };
+  if (type === 'boolean') return { value: text === 'true' };
+  if (!isJson(type)) return { value: text };
+  try {
+    const value = JSON.parse(text);
+    return type === 'object' && !isObject(value) ? { problem: t.notObject } : { value };
+  } catch {
+    return { problem: t.notJson };
+  }
+}
+
+/**
+ * What was filled in; the first field with a problem gets the focus. A field that was left blank is left out, as on Sim's
+ * own page, and is a problem where something has to be.
  *
  * @param {HTMLFormElement} form
  * @param {Field[]} fields
- * @param {string} notJson what to say of a field that is no JSON
+ * @param {import('./words.js').Texts} t
  */
-export function readFields(form, fields, notJson) {
+export function readFields(form, fields, t) {
   const data = new FormData(form);
-  /** @type {Record<string, unknown>} */
-  const input = {};
+  /** @type {[string, unknown][]} */
+  const input = [];
   /** @type {Problems} */
   const problems = {};
-  fields.forEach(({ name, type }, index) => {
-    const text = String(data.get(nameOf(index)) ?? '');
-    if (text === '') return;
-    if (type === 'string') input[name] = text;
-    else if (type === 'number') input[name] = Number(text);
-    else {
-      try {
-        input[name] = JSON.parse(text);
-      } catch {
-        problems[name] = notJson;
-      }
-    }
+  fields.forEach((field, index) => {
+    const { value, problem } = readField(field, String(data.get(nameOf(index)) ?? ''), t);
+    if (problem !== undefined) problems[index] = problem;
+    else if (value !== undefined) input.push([field.name, value]);
   });
-  const bad = fields.findIndex(({ name }) => name in problems);
-  if (bad !== -1) /** @type {HTMLElement} */ (form.elements.namedItem(nameOf(bad))).focus();
-  return { input, problems, isGood: bad === -1 };
+  const [bad] = Object.keys(problems);
+  if (bad !== undefined) /** @type {HTMLElement} */ (form.elements.namedItem(nameOf(Number(bad)))).focus();
+  return { input: Object.fromEntries(input), problems, isGood: bad === undefined };
 }

@@ -19,7 +19,7 @@ export function FlowPicker({ onStart, busy = false }) {
   const { t, locale } = useSim();
   const id = useId();
   const [chosen, setChosen] = useState('');
-  const [problems, setProblems] = useState(/** @type {Record<string, string>} */ ({}));
+  const [problems, setProblems] = useState(/** @type {import('./fields.js').Problems} */ ({}));
   const { flows, error, isLoading, reload, hasMore, loadMore } = useFlows();
   const picked = useFlow(chosen === '' ? null : chosen);
   const { flow } = picked;
@@ -28,7 +28,7 @@ export function FlowPicker({ onStart, busy = false }) {
   function submit(event) {
     event.preventDefault();
     if (busy || flow === null) return;
-    const { input, problems, isGood } = readFields(event.currentTarget, flow.inputs, t.notJson);
+    const { input, problems, isGood } = readFields(event.currentTarget, flow.inputs, t);
     setProblems(problems);
     if (isGood) onStart(flow, input);
   }

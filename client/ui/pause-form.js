@@ -23,7 +23,7 @@ const readable = (value) => (typeof value === 'string' ? value : JSON.stringify(
 /** @param {{run: import('../index.js').Run, busy: boolean, onAnswer: (input: object) => void}} props */
 export function PauseForm({ run, busy, onAnswer }) {
   const { t } = useSim();
-  const [problems, setProblems] = useState(/** @type {Record<string, string>} */ ({}));
+  const [problems, setProblems] = useState(/** @type {import('./fields.js').Problems} */ ({}));
   const { fields, shown } = formOf(run.output);
   const asked = fields ?? [{ name: ANY, label: t.answer, type: 'object' }];
 
@@ -31,13 +31,9 @@ export function PauseForm({ run, busy, onAnswer }) {
   function submit(event) {
     event.preventDefault();
     if (busy) return;
-    const { input, problems, isGood } = readFields(event.currentTarget, asked, t.notJson);
+    const { input, problems, isGood } = readFields(event.currentTarget, asked, t);
     setProblems(problems);
-    if (!isGood) return;
-    if (fields !== null) return onAnswer(input);
-    const answer = input[ANY] ?? {};
-    if (typeof answer !== 'object' || Array.isArray(answer)) return setProblems({ [ANY]: t.notObject });
-    onAnswer(answer ?? {});
+    if (isGood) onAnswer(fields === null ? /** @type {object} */ (input[ANY] ?? {}) : input);
   }
 
   return h(

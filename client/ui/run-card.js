@@ -8,6 +8,9 @@ import { ErrorNote } from './error-note.js';
 import { Blocks, Output } from './output.js';
 import { PauseForm } from './pause-form.js';
 
+/** @typedef {import('../index.js').Run} Run */
+/** @typedef {import('../index.js').RunView} RunView */
+
 /** @param {number} ms @returns {string} `0:07`, `12:34`, `1:02:03` */
 function clock(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -16,7 +19,12 @@ function clock(ms) {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** @param {{startedAt: number, endedMs: number | null | undefined, ticking: boolean}} props */
+/** How long a run took, in ms, if that is known. @param {Run} run */
+function durationOf({ durationMs, startedAt, endedAt }) {
+  return durationMs ?? (startedAt && endedAt ? Date.parse(endedAt) - Date.parse(startedAt) : null);
+}
+
+/** @param {{startedAt: number, endedMs: number | null, ticking: boolean}} props */
 function Elapsed({ startedAt, endedMs, ticking }) {
   const { t } = useSim();
   const [now, setNow] = useState(Date.now);
@@ -30,11 +38,17 @@ function Elapsed({ startedAt, endedMs, ticking }) {
   return h('span', { className: 'sim-time', role: 'timer', 'aria-label': `${t.elapsed} ${text}` }, text);
 }
 
+/** A pause that waits for a time asks nobody. @param {NonNullable<RunView['run']>} run @param {import('./words.js').Texts} t */
+function wordOf(run, t) {
+  const waits = run.status === 'paused' && 'paused' in run && run.paused?.kind === 'time';
+  return waits ? t.waiting : t.status[run.status];
+}
+
 /** @param {{run: import('../react.js').FollowedRun}} props */
 function Status({ run: { run, connection, busy } }) {
   const { t } = useSim();
   const status = run?.status ?? (busy === 'start' || connection === 'connecting' ? 'pending' : undefined);
-  const word = run ? t.status[run.status] : status && t.starting;
+  const word = run ? wordOf(run, t) : status && t.starting;
   // One region that is always there: screen readers announce what changes in it.
   return h(
     'p',
@@ -44,12 +58,26 @@ function Status({ run: { run, connection, busy } }) {
   );
 }
 
-/** @param {{run: import('../index.js').Run}} props */
+/** @param {{run: Run}} props */
 function TimePause({ run }) {
   const { t, locale } = useSim();
   const { resumeAt } = run.paused ?? {};
   if (!resumeAt) return null;
   return h('p', null, t.pausedUntil(new Date(resumeAt).toLocaleString(locale)));
+}
+
+/** What distinguishes a form from the next: the pause, and whether it is known what it asks. @param {Run} run */
+const keyOf = ({ paused, output }) => `${paused?.contextId} ${output !== null}`;
+
+/** Why a run failed, and in which block where that is known. @param {{error: Run['error']}} props */
+function Failure({ error }) {
+  if (error === null) return null;
+  return h(
+    'p',
+    { className: 'sim-problem' },
+    error.blockName && h('strong', null, `${error.blockName}: `),
+    error.message,
+  );
 }
 
 /** @param {import('../react.js').RunCardProps} props */
@@ -83,7 +111,7 @@ export function RunCard({ run: followed, title }) {
       { className: 'sim-head' },
       h('p', { id, className: 'sim-title' }, title ?? t.run),
       startedAt !== null &&
-        h(Elapsed, { startedAt, endedMs: ended ? full?.durationMs : null, ticking: !ended && error === null }),
+        h(Elapsed, { startedAt, endedMs: full && ended ? durationOf(full) : null, ticking: !ended && error === null }),
     ),
     h(Status, { run: followed }),
     h(Blocks, { blocks }),
@@ -91,8 +119,14 @@ export function RunCard({ run: followed, title }) {
     full &&
       isPaused &&
       full.paused?.kind !== 'time' &&
-      h(PauseForm, { run: full, busy: busy === 'resume', onAnswer: (input) => acting(followed.resume(input)) }),
-    full && run?.status === 'failed' && h('p', { className: 'sim-problem' }, full.error?.message),
+      h(PauseForm, {
+        // What was filled in for one pause is no answer to the next.
+        key: keyOf(full),
+        run: full,
+        busy: busy === 'resume',
+        onAnswer: (input) => acting(followed.resume(input)),
+      }),
+    full && run?.status === 'failed' && h(Failure, { error: full.error }),
     full && ended && h(Output, { output: full.output, folded: blocks.some(({ text }) => text !== '') }),
     error && h(ErrorNote, { error }),
     run &&

@@ -9,6 +9,8 @@ export interface Texts {
   run: string;
   starting: string;
   lost: string;
+  /** A pause that waits for a time, not for a person. */
+  waiting: string;
   pausedUntil: (time: string) => string;
   elapsed: string;
   cancel: string;
@@ -25,6 +27,7 @@ export interface Texts {
   sending: string;
   yes: string;
   no: string;
+  required: string;
   notJson: string;
   notObject: string;
   requestId: string;
