@@ -44,23 +44,16 @@ function readStream(req, limit, done) {
   if (Number(req.headers['content-length']) > limit) return refuse();
   const chunks = [];
   let size = 0;
-  const onData = (chunk) => {
+  // A client that goes away in the middle gets no answer: then neither is called again.
+  req.on('data', (chunk) => {
+    const before = size;
     size += chunk.length;
-    if (size > limit) {
-      stop();
-      return refuse();
-    }
-    chunks.push(chunk);
-  };
-  const onEnd = () => {
-    stop();
-    done(false, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size));
-  };
-  // A client that goes away in the middle gets no answer.
-  const stop = () => {
-    req.off('data', onData).off('end', onEnd).off('close', stop);
-  };
-  req.on('data', onData).on('end', onEnd).on('close', stop);
+    if (size <= limit) chunks.push(chunk);
+    else if (before <= limit) refuse();
+  });
+  req.on('end', () => {
+    if (size <= limit) done(false, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size));
+  });
 }
 
 /** Reads on and keeps nothing: a client that sends all before it reads shall meet the answer, not a reset. */

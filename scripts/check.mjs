@@ -13,6 +13,11 @@ const GENERATED = ['native.js', 'native.d.ts'];
 /** A program that an npm package brought. */
 const tool = (name, ...args) => must(path.join('node_modules/.bin', name), args);
 
+async function rustfmt() {
+  const manifests = ['Cargo.toml', 'bench/upstream/Cargo.toml'];
+  for (const manifest of manifests) await must('cargo', ['fmt', '--check', '--manifest-path', manifest]);
+}
+
 async function clippy() {
   const target = ['--profile', 'ci', '--target', await hostTriple(), '--all-targets'];
   await must('cargo', ['clippy', '--locked', ...target, '--', '-D', 'warnings']);
@@ -27,7 +32,7 @@ async function generatedFiles() {
 }
 
 const CHECKS = {
-  rustfmt: () => must('cargo', ['fmt', '--check']),
+  rustfmt,
   clippy,
   biome: () => tool('biome', 'ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`),
   types: () => tool('tsc', '--project', 'tsconfig.json'),

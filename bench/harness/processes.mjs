@@ -1,7 +1,6 @@
 // Starts and ends the processes: the upstream, and a server for each peer. It must not know what is measured.
 
 import { fork, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 import { must, root } from '../../scripts/steps.mjs';
@@ -13,15 +12,13 @@ export const FOLDER = path.join(root, '.build/bench');
 /** As much as may be allowed to one user; all of them together never reach it. */
 const UNLIMITED = { userMax: 100_000, userWindow: 1 };
 
-const newer = (file, other) => existsSync(file) && statSync(file).mtimeMs > statSync(other).mtimeMs;
-
 /** @returns {Promise<{ url: string, end: () => void }>} */
 export async function startUpstream() {
-  const source = path.join(root, 'bench/upstream.rs');
-  const program = path.join(FOLDER, 'upstream');
-  mkdirSync(FOLDER, { recursive: true });
-  if (!newer(program, source))
-    await must('rustc', ['--edition', '2024', '-O', '-D', 'warnings', '-o', program, source]);
+  const manifest = path.join(root, 'bench/upstream/Cargo.toml');
+  const target = path.join(FOLDER, 'target');
+  const options = ['--locked', '--quiet', '--release', '--manifest-path', manifest, '--target-dir', target];
+  await must('cargo', ['build', ...options]);
+  const program = path.join(target, 'release/bench-upstream');
   const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await new Promise((resolve, reject) => {
     child.on('error', reject).on('exit', () => reject(new Error('the upstream ended')));
@@ -34,7 +31,7 @@ export async function startUpstream() {
 class Peer {
   #child;
 
-  /** @param {string} name @param {{ mount: 'json' | 'raw', upstream: string, limit?: object }} place */
+  /** @param {string} name @param {{ mount: 'json' | 'raw' | 'lane', upstream: string, limit?: object }} place */
   static async start(name, { mount, upstream, limit = UNLIMITED }) {
     const settings = JSON.stringify({ peer: name, mount, upstream, ...SECRETS, ...limit });
     const env = { PATH: process.env.PATH, NODE_ENV: 'production' };

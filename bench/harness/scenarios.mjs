@@ -21,7 +21,18 @@ function small(name, make) {
   ];
 }
 
-/** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw",
+/**
+ * A refusal costs next to nothing beside Express itself, so what it costs shows ahead of Express only: the bars are there.
+ */
+function refused({ bars, ...make }) {
+  const common = { ...make, refused: true, connections: 64, peers: [PACKAGE, 'best-js'] };
+  return [
+    { ...common, mount: 'lane', title: `${make.title}, ahead of Express`, bars },
+    { ...common, mount: 'json', name: `${make.name}-express`, title: `${make.title}, after express.json`, bars: [] },
+  ];
+}
+
+/** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane",
  * connections: number, peers: string[], bars: object[], refused?: boolean, slower?: number, limit?: object }[]} */
 export const SCENARIOS = [
   ...small('', {
@@ -60,28 +71,27 @@ export const SCENARIOS = [
     peers: [PACKAGE, 'best-js'],
     bars: [rate(1.7, ['best-js'], 2)],
   }),
-  {
+  ...small('-lane', {
+    title: '64 connections, ahead of Express',
+    mount: 'lane',
+    connections: 64,
+    peers: [PACKAGE, 'best-js', 'node-http'],
+    bars: [rate(1.8, ['best-js'], 2.2), rate(0.65, ['node-http'], 0.8)],
+  }),
+  ...refused({
     name: 'refused-401',
     title: 'run with a forged token: 401',
     request: run(256, { forged: true }),
-    refused: true,
-    mount: 'json',
-    connections: 64,
-    peers: [PACKAGE, 'best-js'],
     bars: [rate(1.8, ['best-js'], 2.2)],
-  },
-  {
+  }),
+  ...refused({
     name: 'refused-429',
     title: 'run above the limit: 429',
     // Few users, so that the warm-up uses up what all of them may do: one request a week.
     request: run(256, { users: 16 }),
-    refused: true,
     limit: { userMax: 1, userWindow: 7 * 24 * 60 },
-    mount: 'json',
-    connections: 64,
-    peers: [PACKAGE, 'best-js'],
     bars: [rate(1.65, ['best-js'], 2)],
-  },
+  }),
   {
     name: 'proxy-16k',
     title: '/proxy, 16 KiB, 64 connections',

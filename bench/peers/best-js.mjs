@@ -7,7 +7,7 @@ import { eventHead, Relay } from './events.mjs';
 import { fastJwt, ownRateLimit } from './guards.mjs';
 import { Refusal } from './input.mjs';
 import { fullRun, handles, jsonHead, outgoing, receipt, sendJson } from './output.mjs';
-import { failed, routes } from './routes.mjs';
+import { bareRoutes, failed, routes } from './routes.mjs';
 
 const MAX_BODY = 3 * 1024 * 1024;
 
@@ -104,7 +104,7 @@ export function bestJs(settings) {
     pool.dispatch({ method: 'GET', path, headers: headersOf({ method: 'GET', path, user, requestId }) }, handler);
   }
 
-  return routes([fastJwt(settings), ownRateLimit(settings), readJson], {
+  const client = {
     run({ req, res, flow, path, body, runId, user, requestId }) {
       const fail = (error) => failed(res, requestId, error);
       const done = (_status, { data }) => {
@@ -146,5 +146,7 @@ export function bestJs(settings) {
       });
       get(path, user, requestId, through);
     },
-  });
+  };
+  const before = [fastJwt(settings), ownRateLimit(settings), readJson];
+  return settings.mount === 'lane' ? bareRoutes('/api/sim', before, client) : routes(before, client);
 }

@@ -1,4 +1,4 @@
-// The process of one peer: starts it at its place in an Express application, reports what it used when asked.
+// The process of one peer: starts it at its place in an Express application, or ahead of it, reports what it used when asked.
 // Argument: the settings, as JSON. It must not know what is measured.
 
 import { readFileSync } from 'node:fs';
@@ -30,15 +30,17 @@ const PEERS = {
   'express-constant': () => (_req, res) => res.status(202).json(ANSWER),
 };
 
-async function listener() {
-  if (settings.peer === 'node-http') {
-    const bytes = Buffer.from(JSON.stringify(ANSWER));
-    return (req, res) => {
-      req.resume();
-      res.writeHead(202, { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length });
-      res.end(bytes);
-    };
-  }
+/** What a handler has to read is read here too: this is as fast as an answer to a POST can be. */
+function constant() {
+  const bytes = Buffer.from(JSON.stringify(ANSWER));
+  const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': bytes.length };
+  return (req, res) => {
+    req.on('end', () => res.writeHead(202, head).end(bytes)).resume();
+  };
+}
+
+/** An Express application with the peer at the place that users mount it. */
+async function application() {
   const app = express();
   // Neither is part of what is compared.
   app.disable('x-powered-by');
@@ -46,6 +48,15 @@ async function listener() {
   if (settings.mount === 'json') app.use(express.json({ limit: '3mb' }));
   app.use('/api/sim', await PEERS[settings.peer]());
   return app;
+}
+
+async function serve() {
+  if (settings.peer === 'node-http') return http.createServer(constant());
+  if (settings.mount !== 'lane') return http.createServer(await application());
+  if (settings.peer !== 'sim-adapter') return http.createServer(await PEERS[settings.peer]());
+  const server = http.createServer(express());
+  (await import('./sim-adapter.mjs')).fastLane(server, settings);
+  return server;
 }
 
 /** Milliseconds between two samples of the event loop; what comes on top of it is delay. */
@@ -71,5 +82,5 @@ process.on('message', (question) => {
 });
 process.on('disconnect', () => process.exit());
 
-const server = http.createServer(await listener());
+const server = await serve();
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

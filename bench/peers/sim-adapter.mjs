@@ -2,18 +2,22 @@
 
 import { createRequire } from 'node:module';
 
-const { simRouter } = createRequire(import.meta.url)('../../index.js');
+const { attachFastLane, simRouter } = createRequire(import.meta.url)('../../index.js');
 
-export const simAdapter = ({ upstream, apiKey, signingSecret, handleSecret, jwtSecret, userMax, userWindow }) =>
-  simRouter({
-    auth: 'jwt',
-    baseUrl: upstream,
-    apiVersion: 'v2',
-    ipMax: 0,
-    apiKey,
-    signingSecret,
-    handleSecret,
-    jwtSecret,
-    userMax,
-    userWindow,
-  });
+const options = ({ upstream, apiKey, signingSecret, handleSecret, jwtSecret, userMax, userWindow }) => ({
+  auth: 'jwt',
+  baseUrl: upstream,
+  apiVersion: 'v2',
+  ipMax: 0,
+  apiKey,
+  signingSecret,
+  handleSecret,
+  jwtSecret,
+  userMax,
+  userWindow,
+});
+
+export const simAdapter = (settings) => simRouter(options(settings));
+
+/** The same ahead of whatever else `server` serves. */
+export const fastLane = (server, settings) => attachFastLane(server, '/api/sim', options(settings));

@@ -1,42 +1,48 @@
 //! A Sim for benchmarks: four answers of its v2 API, made before they are asked for, so that the adapter and its peers
-//! are what is measured. One blocking thread per connection, the standard library alone. It checks nothing: whether a
-//! request is signed is found out elsewhere, before anything is measured.
+//! are what is measured. One thread serves all connections, so that it takes as little of the machine as it can. It checks
+//! nothing: whether a request is signed is found out elsewhere, before anything is measured.
 //!
 //! Ids choose the answer: the flow `size-4096` is one of 4096 bytes, a streamed run of `events-500` tells 500 events.
 //! Prints its port; ends when its standard input does.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::io;
+use std::rc::Rc;
 
-type Answers = Mutex<HashMap<String, Arc<[u8]>>>;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+type Answers = RefCell<HashMap<String, Rc<[u8]>>>;
 
 const RECORD: &str = r#""status":"completed","startedAt":"2026-01-01T00:00:00.000Z","endedAt":"2026-01-01T00:00:01.000Z","durationMs":1000,"paused":null,"cost":{"total":0.01},"error":null,"output":{"content":"done"}"#;
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", listener.local_addr()?.port());
-    let answers = Arc::new(Answers::default());
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answers = Arc::clone(&answers);
-            // A connection that breaks is the client's affair.
-            thread::spawn(move || serve(stream, &answers));
-        }
-    });
-    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?.port());
+        tokio::task::spawn_local(async move {
+            let answers = Rc::new(Answers::default());
+            while let Ok((stream, _)) = listener.accept().await {
+                let answers = Rc::clone(&answers);
+                // A connection that breaks is the client's affair.
+                tokio::task::spawn_local(async move { serve(stream, &answers).await });
+            }
+        });
+        tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await.map(drop)
+    })
 }
 
 /// Answers the requests of one connection, one after the other.
-fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; 64 * 1024];
     let mut filled = 0;
     loop {
         let Some(head_length) = end_of_head(&buffer[..filled]) else {
-            let read = stream.read(&mut buffer[filled..])?;
+            let read = stream.read(&mut buffer[filled..]).await?;
             if read == 0 {
                 return Ok(());
             }
@@ -53,13 +59,13 @@ fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
         while left > 0 {
             // What is left of a body never shares the buffer with a next request.
             let size = left.min(buffer.len());
-            let read = stream.read(&mut buffer[..size])?;
+            let read = stream.read(&mut buffer[..size]).await?;
             if read == 0 {
                 return Ok(());
             }
             left -= read;
         }
-        stream.write_all(&answer)?;
+        stream.write_all(&answer).await?;
     }
 }
 
@@ -94,7 +100,7 @@ impl<'a> Head<'a> {
     }
 }
 
-fn answer(head: &Head<'_>, answers: &Answers) -> Arc<[u8]> {
+fn answer(head: &Head<'_>, answers: &Answers) -> Rc<[u8]> {
     let path = head.target.split('?').next().unwrap_or_default();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let number = |id: &str| id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
@@ -115,9 +121,9 @@ fn answer(head: &Head<'_>, answers: &Answers) -> Arc<[u8]> {
 }
 
 /// Answers that do not depend on the request are made once.
-fn kept(answers: &Answers, name: &str, make: impl FnOnce() -> Vec<u8>) -> Arc<[u8]> {
-    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(answers.entry(name.to_owned()).or_insert_with(|| make().into()))
+fn kept(answers: &Answers, name: &str, make: impl FnOnce() -> Vec<u8>) -> Rc<[u8]> {
+    let mut answers = answers.borrow_mut();
+    Rc::clone(answers.entry(name.to_owned()).or_insert_with(|| make().into()))
 }
 
 fn json(status: u16, reason: &str, body: &[u8]) -> Vec<u8> {
