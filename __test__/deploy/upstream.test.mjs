@@ -116,6 +116,16 @@ test("a branded text that Sim changed is Sim's new place with our text; other br
   expect(git(all.fork, 'rev-list', '--parents', '--merges', 'main..HEAD').split(' ')).toHaveLength(3);
 });
 
+test('a branch of an earlier run is left alone, with whatever people did on it', () => {
+  const all = start();
+  all.release({ 'README.md': readmeWith(19, 'theirs') }, 'v0.9.0');
+  git(all.fork, 'push', '--quiet', 'origin', 'main:upstream-v0.9.0');
+  const { status, output, summary } = merge(all);
+  expect({ status, output }).toEqual({ status: 0, output: '' });
+  expect(summary).toContain('upstream-v0.9.0 is there already');
+  expect(branch(all)).toBe('main');
+});
+
 test('a branded file that Sim took away is gone', () => {
   const all = start();
   rmSync(path.join(all.sim, MANIFEST));
