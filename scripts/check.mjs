@@ -1,17 +1,16 @@
 // `npm run check`: everything that can be said about the project without running it. Every check runs, also after one
 // failed; the names of the failed ones come last.
 
-import path from 'node:path';
-
 import { cargoDeny } from './cargo-deny.mjs';
 import { checkLock } from './lock.mjs';
+import { packageProgram } from './npm.mjs';
 import { hostTriple, prepare } from './prepare.mjs';
 import { main, must, StepError, step } from './steps.mjs';
 
 const GENERATED = ['native.js', 'native.d.ts'];
 
 /** A program that an npm package brought. */
-const tool = (name, ...args) => must(path.join('node_modules/.bin', name), args);
+const tool = ([name, program], ...args) => must(process.execPath, [packageProgram(name, program), ...args]);
 
 async function rustfmt() {
   const manifests = ['Cargo.toml', 'bench/upstream/Cargo.toml'];
@@ -34,13 +33,19 @@ async function generatedFiles() {
 const CHECKS = {
   rustfmt,
   clippy,
-  biome: () => tool('biome', 'ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`),
-  types: () => tool('tsc', '--project', 'tsconfig.json'),
-  publint: () => tool('publint', 'run', '--strict'),
-  attw: () => tool('attw', '--pack', '.'),
-  knip: () => tool('knip'),
+  biome: () =>
+    tool(
+      ['@biomejs/biome', 'biome'],
+      'ci',
+      '--error-on-warnings',
+      `--colors=${process.stdout.isTTY ? 'force' : 'off'}`,
+    ),
+  types: () => tool(['typescript', 'tsc'], '--project', 'tsconfig.json'),
+  publint: () => tool(['publint'], 'run', '--strict'),
+  attw: () => tool(['@arethetypeswrong/cli', 'attw'], '--pack', '.'),
+  knip: () => tool(['knip']),
   // The reference from the types; whatever is public and has no words, and every dead link, fails it.
-  reference: () => tool('typedoc'),
+  reference: () => tool(['typedoc']),
   'cargo-deny': cargoDeny,
   'generated files': generatedFiles,
   'lock file': checkLock,

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { npmProgram, packageProgram } from './npm.mjs';
 import { main, must, root, run, StepError, step } from './steps.mjs';
 
 const STAMP = path.join(root, '.build/addon.json');
@@ -17,7 +18,7 @@ const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'rust-toolchain.toml', 
 /** Installs what package-lock.json says, unless node_modules already is exactly that. */
 export async function installPackages() {
   if (installedAsLocked()) return;
-  await step('npm ci', () => must('npm', ['ci', '--no-audit', '--no-fund']));
+  await step('npm ci', () => must(process.execPath, [npmProgram(), 'ci', '--no-audit', '--no-fund']));
 }
 
 /** npm keeps a record of what it installed: the lock file's entries less the optional ones of other platforms. */
@@ -81,7 +82,7 @@ export async function buildAddon(profile) {
       'native.d.ts',
       '--no-const-enum',
     ];
-    await must('node_modules/.bin/napi', ['build', ...options]);
+    await must(process.execPath, [packageProgram('@napi-rs/cli', 'napi'), 'build', ...options]);
     mkdirSync(path.dirname(STAMP), { recursive: true });
     writeFileSync(STAMP, JSON.stringify({ profile, sources, outputs: hash(outputs()) }));
   });

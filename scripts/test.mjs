@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
+import { packageProgram } from './npm.mjs';
 import { hostTriple, prepare, rustVersion } from './prepare.mjs';
 import { Memory, sumOfInputs } from './remember.mjs';
 import { main, root, run, step } from './steps.mjs';
@@ -29,7 +30,7 @@ async function cargoTest() {
 async function vitest(args) {
   rmSync(REPORT, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`];
-  const { code } = await run('node_modules/.bin/vitest', ['run', ...reporters, ...args]);
+  const { code } = await run(process.execPath, [packageProgram('vitest'), 'run', ...reporters, ...args]);
   const report = existsSync(REPORT) ? JSON.parse(readFileSync(REPORT, 'utf8')) : {};
   const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0, testResults = [] } = report;
   // A file that fails before its first test has no failed test; it counts as one.

@@ -2,22 +2,16 @@
 // is visible to it.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+import { npmProgram } from '../npm.mjs';
 import { readJson } from './platforms.mjs';
 
 const QUIET = ['--no-audit', '--no-fund', '--no-update-notifier', '--no-package-lock', '--loglevel=error'];
 
-/** npm of the Node that runs this: found without a shell, also on Windows. */
-function npmProgram() {
-  const folder = path.dirname(process.execPath);
-  const places = ['../lib/node_modules', 'node_modules', '../share/nodejs'];
-  return places.map((place) => path.join(folder, place, 'npm/bin/npm-cli.js')).find((file) => existsSync(file));
-}
-
 export function npm(args, cwd, env = process.env) {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [npmProgram(), ...args], {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [npmProgram(env), ...args], {
     cwd,
     env,
     encoding: 'utf8',
