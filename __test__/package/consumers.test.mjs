@@ -5,10 +5,14 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { NODES, nodeProgram } from '../../scripts/release/nodes.mjs';
 import { manifests } from '../../scripts/release/platforms.mjs';
 import { emptyFolder, install, node, pack, platform, project, reinstall, remove, root, run } from './support.mjs';
 
-const DONE = { status: 'completed', refused: 'not_found' };
+/** The Node of this test run, and those that are always tried. */
+const VERSIONS = [...new Set([process.versions.node, ...NODES])];
+const programOf = (version) => (version === process.versions.node ? process.execPath : nodeProgram(version));
+
 const scope = (folder) => path.join(folder, 'node_modules/@sigmacode');
 
 let work;
@@ -59,26 +63,47 @@ describe.each([
     install(folder, tarballs, { ...dependencies, '@types/node': '^20.19.43' });
   }, 180_000);
 
-  const runs = (file) => {
-    const { status, stdout, stderr } = node([file], folder);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(JSON.parse(stdout)).toEqual(DONE);
-  };
-
   test("npm takes this platform's package and no other", () => {
     expect(readdirSync(scope(folder)).sort()).toEqual(['sim-adapter', `sim-adapter-${platform}`]);
   });
 
-  test('require runs a flow, and the process ends by itself', () => runs('require.cjs'));
-
-  test('import runs a flow, and the process ends by itself', () => runs('import.mjs'));
-
-  test('TypeScript compiles and runs it in both module systems', () => {
+  test('TypeScript compiles in both module systems, and looks into every declaration', () => {
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-    expect(run(process.execPath, [tsc, '--project', 'tsconfig.json'], folder)).toMatchObject({ status: 0, stdout: '' });
-    runs('typed-require.cjs');
-    runs('typed-import.mjs');
+    expect(node([tsc, '--project', 'tsconfig.json'], folder)).toMatchObject({ status: 0, stdout: '' });
   }, 180_000);
+
+  describe.each(VERSIONS)('on Node %s', { timeout: 60_000 }, (version) => {
+    let program;
+    beforeAll(() => {
+      program = programOf(version);
+    }, 180_000);
+
+    const runs = (...args) => {
+      const { status, stdout, stderr } = run(program, args, folder);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return JSON.parse(stdout);
+    };
+
+    test.each([
+      ['require', 'require.cjs'],
+      ['import', 'import.mjs'],
+      ['what TypeScript made for require', 'typed-require.cjs'],
+      ['what TypeScript made for import', 'typed-import.mjs'],
+    ])('%s runs a flow, and the process ends by itself', (_how, file) => {
+      expect(runs(file)).toEqual({ node: version, status: 'completed', refused: 'not_found' });
+    });
+
+    const workers = { onePort: true, started: 'completed', same: 'completed', exits: [0, 0] };
+
+    test('cluster workers with one secret read the runs of each other, and all processes end by themselves', () => {
+      const secret = 'not-a-secret-but-long-enough-for-one';
+      expect(runs('cluster.cjs', secret)).toEqual({ ...workers, other: 'completed' });
+    });
+
+    test('cluster workers without a secret know only runs of their own', () => {
+      expect(runs('cluster.cjs')).toEqual({ ...workers, other: 'not_found' });
+    });
+  });
 
   test('the command is there', () => {
     const command = path.join(folder, 'node_modules/.bin/sim-adapter');

@@ -18,9 +18,6 @@ export const platform = readdirSync(root)
   .find((name) => name.endsWith('.node'))
   .split('.')[1];
 
-/** The Node that runs the consumers; `npm run test:full` names others. */
-const NODE = process.env.SIM_TEST_NODE ?? process.execPath;
-
 /** A new empty folder. */
 export const emptyFolder = () => mkdtempSync(path.join(tmpdir(), 'sim-package-'));
 
@@ -42,7 +39,7 @@ export function run(command, args, cwd) {
   return { status, stdout, stderr };
 }
 
-export const node = (args, cwd) => run(NODE, args, cwd);
+export const node = (args, cwd) => run(process.execPath, args, cwd);
 
 /**
  * Packs every package into `folder`: this platform's with the real addon, the others' with a file that would not load.
