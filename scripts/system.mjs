@@ -7,18 +7,31 @@ import path from 'node:path';
 import { must, run, StepError, step } from './steps.mjs';
 
 /** Program → Debian package. */
-const NEEDED = {
+const TESTS = {
   'redis-server': 'redis-server',
   'docker-compose': 'docker-compose',
   busybox: 'busybox',
   chromium: 'chromium',
 };
 
-function onPath(program) {
-  const places = (process.env.PATH ?? '').split(path.delimiter).map((folder) => path.join(folder, program));
+/** The same for `npm run test:full`: what lies elsewhere than on PATH has its whole path. */
+export const FULL = {
+  readelf: 'binutils',
+  unshare: 'util-linux',
+  '/lib/ld-musl-x86_64.so.1': 'musl',
+  'qemu-aarch64-static': 'qemu-user-static',
+  '/usr/aarch64-linux-gnu/lib/libc.so.6': 'libc6-arm64-cross',
+  '/usr/aarch64-linux-gnu/lib/libgcc_s.so.1': 'libgcc-s1-arm64-cross',
+  '/usr/aarch64-linux-gnu/lib/libstdc++.so.6': 'libstdc++6-arm64-cross',
+  '/usr/aarch64-linux-gnu/lib/libatomic.so.1': 'libatomic1-arm64-cross',
+};
+
+function find(program) {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const places = path.isAbsolute(program) ? [program] : folders.map((folder) => path.join(folder, program));
   return places.find((place) => {
     try {
-      accessSync(place, constants.X_OK);
+      accessSync(place, path.isAbsolute(program) ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;
@@ -26,14 +39,14 @@ function onPath(program) {
   });
 }
 
-/** Where the programs are. */
-export const programs = () => Object.keys(NEEDED).map(onPath).filter(Boolean);
+/** Where the programs of the tests are. */
+export const programs = () => Object.keys(TESTS).map(find).filter(Boolean);
 
 /** Installs what is missing where that is possible without a question (root on Debian); else says what to run. */
-export async function installPrograms() {
-  const missing = Object.keys(NEEDED).filter((program) => !onPath(program));
+export async function installPrograms(needed = TESTS) {
+  const missing = Object.keys(needed).filter((program) => !find(program));
   if (missing.length === 0) return;
-  const packages = missing.map((program) => NEEDED[program]);
+  const packages = missing.map((program) => needed[program]);
   const isRoot = process.getuid?.() === 0;
   if (!isRoot || (await run('apt-get', ['--version'], { quiet: true })).code !== 0) {
     throw new StepError(

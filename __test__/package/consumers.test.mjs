@@ -113,6 +113,13 @@ describe.each([
   });
 });
 
+test('the last look before publishing runs flows under both', { timeout: 180_000 }, () => {
+  const { status, stdout } = node([path.join(root, 'scripts/release/smoke.mjs'), work], root);
+  expect(status).toBe(0);
+  const ran = [...stdout.matchAll(/Express (\d+)\.\S+: (\S+) ran a flow to its end$/gm)].map(([, ...what]) => what);
+  expect(ran).toEqual(['4', '5'].flatMap((express) => ['require.cjs', 'import.mjs'].map((file) => [express, file])));
+});
+
 describe('without the platform package', () => {
   let folder;
   beforeAll(() => {

@@ -3,10 +3,11 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { checkTag, sectionOf } from '../../scripts/release/changelog.mjs';
-import { elfFacts, elfProblems } from '../../scripts/release/check-elf.mjs';
+import { addonFacts, addonProblems } from '../../scripts/release/check-addon.mjs';
 import { addonName, manifests, readJson } from '../../scripts/release/platforms.mjs';
 import { order } from '../../scripts/release/publish.mjs';
 import { stage } from '../../scripts/release/stage.mjs';
@@ -108,42 +109,99 @@ test('a release is told of by its own section of the changelog', () => {
   expect(sectionOf(changelog, '1.2')).toBeNull();
 });
 
+/** What real linkers wrote, and what is in it; `made` in the file says how. */
+const OBJECTS = readJson(path.join(root, '__test__/package/fixtures/objects.json'));
+const object = (name, as = name) => {
+  const file = path.join(work, as);
+  writeFileSync(file, gunzipSync(Buffer.from(OBJECTS[name], 'base64')));
+  return file;
+};
+const ANY = { glibc: '99', darwin: '99' };
+
+describe('an addon for macOS', () => {
+  test('tells its processor, its libraries and the oldest macOS', () => {
+    const system = { os: 'darwin', needed: ['/usr/lib/libSystem.B.dylib'] };
+    const arm = addonFacts(object('darwin-arm64.dylib'));
+    expect(arm).toEqual({ ...system, cpu: 'arm64', oldest: '11.0', bytes: 49792 });
+    expect(addonProblems(arm, 'darwin-arm64')).toEqual([]);
+    const intel = addonFacts(object('darwin-x64.dylib'));
+    expect(intel).toEqual({ ...system, cpu: 'x64', oldest: '13.0', bytes: 16728 });
+    expect(addonProblems(intel, 'darwin-x64')).toEqual(['it needs macOS 13.0, newer than 11.0']);
+    expect(addonProblems(intel, 'darwin-arm64', ANY)).toEqual(['it is for x64, not arm64']);
+  });
+
+  test('that needs a library of the machine that built it is refused', () => {
+    const facts = addonFacts(object('darwin-arm64.dylib'));
+    const needed = [...facts.needed, '/opt/homebrew/lib/libssl.3.dylib'];
+    expect(addonProblems({ ...facts, needed }, 'darwin-arm64')).toEqual(['it needs /opt/homebrew/lib/libssl.3.dylib']);
+  });
+});
+
+describe('an addon for Windows', () => {
+  test('tells its processor and its libraries', () => {
+    const facts = addonFacts(object('win32-x64.dll'));
+    expect(facts).toEqual({ os: 'win32', cpu: 'x64', needed: ['kernel32.dll'], oldest: null, bytes: 2560 });
+    expect(addonProblems(facts, 'win32-x64-msvc')).toEqual([]);
+    expect(addonProblems(facts, 'linux-x64-musl')).toEqual(['it is for win32, not linux']);
+  });
+
+  test("that needs Visual C++'s runtime is refused: nobody has to have installed that", () => {
+    const facts = addonFacts(object('win32-x64.dll'));
+    const needed = [...facts.needed, 'api-ms-win-core-synch-l1-2-0.dll', 'vcruntime140.dll'];
+    expect(addonProblems({ ...facts, needed }, 'win32-x64-msvc')).toEqual(['it needs vcruntime140.dll']);
+  });
+});
+
+test('a file that is no library is refused', () => {
+  const file = path.join(work, addonName('win32-x64-msvc'));
+  writeFileSync(file, 'not an addon\n');
+  expect(() => addonFacts(file)).toThrow(`${addonName('win32-x64-msvc')} is no library of Linux, macOS or Windows`);
+});
+
+test('an addon that is far too large is refused on every platform', () => {
+  for (const [name, { os, cpu }] of Object.entries(manifests())) {
+    const facts = { os: os[0], cpu: cpu[0], needed: [], oldest: null, bytes: 2 ** 30 };
+    expect(addonProblems(facts, name)).toEqual([expect.stringMatching(/^it has 1073741824 bytes/)]);
+  }
+});
+
+test('an addon under a name of another platform ends the command with exit code 1', () => {
+  const wrong = object('win32-x64.dll', addonName('darwin-x64'));
+  const program = path.join(root, 'scripts/release/check-addon.mjs');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, wrong], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stdout).toContain(`${addonName('darwin-x64')}: win32 x64, 2560 bytes`);
+  expect(stderr).toContain(`${addonName('darwin-x64')}: it is for win32, not darwin`);
+});
+
 describe.runIf(platform.startsWith('linux-'))('a Linux addon', () => {
-  const file = path.join(root, addonName(platform));
-  const facts = elfFacts(file);
+  const facts = addonFacts(path.join(root, addonName(platform)));
   const other = platform.replace(/x64|arm64/, (cpu) => (cpu === 'x64' ? 'arm64' : 'x64'));
 
   test('needs only the C library and what comes with it', () => {
-    expect(elfProblems(facts, platform, { floor: '99' })).toEqual([]);
+    expect(addonProblems(facts, platform, ANY)).toEqual([]);
   });
 
   test('that needs a newer glibc than the floor is refused', () => {
-    const newer = { ...facts, glibc: '2.29' };
-    expect(elfProblems(newer, 'linux-x64-gnu')).toContain('it needs glibc 2.29, newer than 2.28');
-    expect(elfProblems({ ...newer, glibc: '2.4' }, platform)).toEqual([]);
+    expect(addonProblems({ ...facts, oldest: '2.29' }, 'linux-x64-gnu')).toContain(
+      'it needs glibc 2.29, newer than 2.28',
+    );
+    expect(addonProblems({ ...facts, oldest: '2.4' }, platform)).toEqual([]);
   });
 
   test('built for glibc is refused in the package for musl', () => {
-    const problems = elfProblems({ ...facts, needed: ['libc.so.6'], glibc: '2.17' }, platform.replace('gnu', 'musl'));
+    const problems = addonProblems(
+      { ...facts, needed: ['libc.so.6'], oldest: '2.17' },
+      platform.replace('gnu', 'musl'),
+    );
     expect(problems).toEqual(['it needs libc.so.6', 'it needs glibc 2.17, in a package for musl']);
   });
 
   test('for another processor is refused', () => {
-    expect(elfProblems(facts, other, { floor: '99' })).toEqual([expect.stringMatching(/^it is for /)]);
+    expect(addonProblems(facts, other, ANY)).toEqual([expect.stringMatching(/^it is for /)]);
   });
 
-  test('that links OpenSSL, or is far too large, is refused', () => {
-    const problems = elfProblems({ ...facts, needed: ['libssl.so.3'], bytes: 2 ** 30 }, platform, { floor: '99' });
-    expect(problems).toEqual(['it needs libssl.so.3', expect.stringMatching(/^it has 1073741824 bytes/)]);
-  });
-
-  test('under a name of another platform ends the command with exit code 1', () => {
-    const wrong = path.join(work, addonName(other));
-    cpSync(file, wrong);
-    const program = path.join(root, 'scripts/release/check-elf.mjs');
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, wrong], { encoding: 'utf8' });
-    expect(status).toBe(1);
-    expect(stdout).toContain(`${addonName(other)}: ${facts.machine}, glibc ${facts.glibc}`);
-    expect(stderr).toContain(`${addonName(other)}: it is for `);
+  test('that links OpenSSL is refused', () => {
+    expect(addonProblems({ ...facts, needed: ['libssl.so.3'] }, platform, ANY)).toEqual(['it needs libssl.so.3']);
   });
 });

@@ -1,8 +1,10 @@
-// Runs one flow on this machine: `node scripts/release/smoke.mjs` with the addon that was built in the top folder, or
-// `node scripts/release/smoke.mjs TARBALLS` with what is about to be published, installed into an empty project.
+// Runs flows on this machine: `node scripts/release/smoke.mjs` with the addon that was built in the top folder, or
+// `node scripts/release/smoke.mjs TARBALLS` with what is about to be published, installed into empty projects beside each
+// Express that is supported.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -11,6 +13,7 @@ import { npmInstall, writeConsumer } from './consumer.mjs';
 import { PLATFORMS, readJson } from './platforms.mjs';
 
 const PROGRAMS = path.join(root, '__test__/package/fixtures/consumer');
+const EXPRESSES = ['^4.22.3', '^5.3.0'];
 
 /** `npm pack` names a file after package and version: `@a/b` in version 1.0.0 is `a-b-1.0.0.tgz`. */
 function tarballsIn(folder) {
@@ -31,7 +34,9 @@ function runFlow(cwd, file) {
   if (status !== 0) throw new StepError(`${path.basename(file)} ended with ${status}:\n${stderr}`);
   const outcome = JSON.parse(stdout);
   if (outcome.status !== 'completed') throw new StepError(`the run ended as ${stdout}`);
-  console.log(`${process.platform}-${process.arch}, Node ${process.version}: a flow ran to its end`);
+  const express = createRequire(path.join(cwd, 'package.json'))('express/package.json').version;
+  const where = `${process.platform}-${process.arch}, Node ${process.version}, Express ${express}`;
+  console.log(`${where}: ${path.basename(file)} ran a flow to its end`);
 }
 
 main(() => {
@@ -41,14 +46,15 @@ main(() => {
     runFlow(root, path.join(PROGRAMS, 'require.cjs'));
     return;
   }
-  const folder = mkdtempSync(path.join(tmpdir(), 'sim-smoke-'));
-  try {
-    cpSync(PROGRAMS, folder, { recursive: true });
-    writeConsumer(folder, tarballsIn(path.resolve(tarballs)), { express: '^5.3.0' });
-    npmInstall(folder);
-    runFlow(folder, path.join(folder, 'require.cjs'));
-    runFlow(folder, path.join(folder, 'import.mjs'));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  for (const express of EXPRESSES) {
+    const folder = mkdtempSync(path.join(tmpdir(), 'sim-smoke-'));
+    try {
+      cpSync(PROGRAMS, folder, { recursive: true });
+      writeConsumer(folder, tarballsIn(path.resolve(tarballs)), { express });
+      npmInstall(folder);
+      for (const file of ['require.cjs', 'import.mjs']) runFlow(folder, path.join(folder, file));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 });
