@@ -31,6 +31,27 @@ function demo(args, env = {}) {
   });
 }
 
+/** Starts the demo for a person. `printed(part)` answers the lines so far once one of them has `part` in it. */
+function startDemo(settings) {
+  const child = spawn(process.execPath, ['demo/main.mjs', '--port', '0'], {
+    cwd: root,
+    env: { ...bare, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  closers.push(async () => {
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+  });
+  const lines = [];
+  const output = createInterface({ input: child.stdout });
+  output.on('line', (line) => lines.push(line));
+  async function printed(part) {
+    while (!lines.some((line) => line.includes(part))) await once(output, 'line');
+    return lines;
+  }
+  return { printed };
+}
+
 test('--once completes a run with v2, v1 and flows, shows no token and exits 0', async () => {
   const { code, stdout, stderr } = await demo(['--once']);
   expect(stderr).not.toContain('failed');
@@ -65,20 +86,7 @@ test.each([
   const sim = apiVersions && (await startEmulator({ apiVersions }));
   if (sim) closers.push(() => sim.close());
   const settings = sim && { SIM_BASE_URL: sim.url, SIM_API_KEY: sim.apiKey, SIM_WORKSPACE_ID: sim.workspaceId };
-  const child = spawn(process.execPath, ['demo/main.mjs', '--port', '0'], {
-    cwd: root,
-    env: { ...bare, ...settings },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  closers.push(async () => {
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
-  });
-  const lines = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    if (line.includes('/api/sim/proxy')) break;
-  }
+  const lines = await startDemo(settings).printed('/api/sim/proxy');
   const first = lines.findIndex((line) => line.startsWith('TOKEN='));
   // -f makes curl fail on every status from 400 on; -e and pipefail make the script fail with it.
   const script = lines.slice(first).join('\n').replaceAll('curl -s', 'curl -sSf');
@@ -90,4 +98,23 @@ test.each([
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('"message":"hello"');
   expect(stdout).toContain('event: status');
+  expect(stdout).toMatch(/event: run\n.*event: chunk\n.*event: final\n/s);
+});
+
+test('the flows of the page call back when they are done', async () => {
+  const { printed } = startDemo();
+  const url = /Open (\S+)/.exec((await printed('/api/sim/proxy')).join('\n'))[1];
+  const call = async (path, token, body) => {
+    const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+    const method = body ? 'POST' : 'GET';
+    return (await fetch(url + path, { method, headers, body: body && JSON.stringify(body) })).json();
+  };
+  const { token } = await call('/api/auth/login', undefined, { username: 'ada' });
+  const { flows } = await call('/api/sim/flows', token);
+  expect(flows.map(({ name }) => name).sort()).toEqual(
+    ['approve', 'echo', 'fail', 'review', 'talk', 'wait'].map((name) => `Demo ${name}`),
+  );
+  const { id } = flows.find(({ name }) => name === 'Demo echo');
+  await call(`/api/sim/flows/${id}/run`, token, { input: { message: 'hello' } });
+  await printed('Sim called /api/sim-hooks: a run has come to its end (answered 200)');
 });

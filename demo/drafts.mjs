@@ -20,13 +20,16 @@ function review() {
 
 /** By name: title and document. */
 const DRAFTS = {
-  review: ['Review: an agent writes, then a person decides', review()],
+  review: ['Review: an agent writes, a person decides, and Sim says when it is done', review()],
   talk: ['Talk: an agent answers word by word', documents.agent],
   echo: ['Echo: gives back its input, and says when it is done', documents.echo],
   approve: ['Approve: waits for a person', documents.approve],
   wait: ['Wait: runs until it is stopped', documents.wait],
   fail: ['Fail: ends with an error', documents.fail],
 };
+
+/** Those that end with a call of ours. What such a run gives out is wrapped: docs/hooks.md. */
+const CALLING = ['review', 'echo'];
 
 /** Whether Sim can call back: the emulator always, another Sim where it has been told how. */
 const hears = () => !process.env.SIM_BASE_URL || Boolean(process.env.SIM_CALLBACK_URL);
@@ -35,7 +38,13 @@ const hears = () => !process.env.SIM_BASE_URL || Boolean(process.env.SIM_CALLBAC
 export function draft(key) {
   if (!Object.hasOwn(DRAFTS, key)) return undefined;
   const [description, document] = DRAFTS[key];
-  return { name: `Demo ${key}`, description, document, deploy: true, ...(key === 'echo' && { notify: hears() }) };
+  return {
+    name: `Demo ${key}`,
+    description,
+    document,
+    deploy: true,
+    ...(CALLING.includes(key) && { notify: hears() }),
+  };
 }
 
 /** Every draft with its title, for the page. */

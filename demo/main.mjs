@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { curlLines } from './curl.mjs';
 import { buildPage } from './page.mjs';
 import { startServer } from './server.mjs';
-import { simForPage, simsForTour } from './sim.mjs';
+import { fillForPage, simForPage, simsForTour } from './sim.mjs';
 import { tour } from './tour.mjs';
 
 const { values } = parseArgs({
@@ -18,7 +18,9 @@ const { values } = parseArgs({
 async function serve() {
   const page = await buildPage(path.join(import.meta.dirname, '../.build/demo'));
   const sim = await simForPage();
-  const server = await startServer({ sim: sim.options, port: Number(values.port), page });
+  const onHook = (status) => console.log(`Sim called /api/sim-hooks: a run has come to its end (answered ${status})`);
+  const server = await startServer({ sim: sim.options, port: Number(values.port), page, onHook });
+  await fillForPage(server.adapter);
   console.log(`\nSim behind it: ${sim.title}\nOpen ${server.url} or paste these lines, one for each route:\n`);
   console.log(curlLines(server.url));
   const stop = async () => {

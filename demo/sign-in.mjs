@@ -10,7 +10,10 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 
 process.env.JWT_SECRET = randomBytes(32).toString('hex');
 const REFRESH_SECRET = randomBytes(32);
-const COOKIE = 'refreshToken';
+
+/** Each user has a cookie of their own, so that one browser can be several people at once, a window for each. */
+const cookieOf = (id) => `refreshToken-${id}`;
+const COOKIE_OPTIONS = { httpOnly: true, sameSite: 'strict', path: '/api/auth' };
 
 const users = new Map();
 
@@ -31,7 +34,7 @@ export function signIn(req, res) {
   const user = userOf(username);
   users.set(user.id, user);
   const token = jwt.sign({ id: user.id }, REFRESH_SECRET, { expiresIn: '7d' });
-  res.cookie(COOKIE, token, { httpOnly: true, sameSite: 'strict', path: '/api/auth' });
+  res.cookie(cookieOf(user.id), token, COOKIE_OPTIONS);
   res.json(admit(req, user));
 }
 
@@ -42,15 +45,24 @@ function admit(req, user) {
   return { token: jwt.sign({ id, username, provider, email }, process.env.JWT_SECRET, { expiresIn }), user };
 }
 
-/** `POST` with the cookie of a sign-in → `{token, user}`, or 401. */
+/** `POST {id}` with the cookie of that user's sign-in → `{token, user}`, or 401. */
 export function refresh(req, res) {
-  const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(req.headers.cookie ?? '')?.[1];
+  const id = req.body?.id;
+  const cookies = new Map((req.headers.cookie ?? '').split('; ').map((pair) => pair.split('=')));
   try {
-    const user = users.get(jwt.verify(cookie ?? '', REFRESH_SECRET, { algorithms: ['HS256'] }).id);
-    res.json(admit(req, user));
+    const signedIn = jwt.verify(cookies.get(cookieOf(id)) ?? '', REFRESH_SECRET, { algorithms: ['HS256'] });
+    if (signedIn.id !== id) throw new Error("another user's cookie");
+    res.json(admit(req, users.get(id)));
   } catch {
     res.status(401).json({ message: 'Sign in again' });
   }
+}
+
+/** `POST {id}` → `{}`: that user's cookie is gone. */
+export function signOut(req, res) {
+  const id = req.body?.id;
+  if (users.has(id)) res.clearCookie(cookieOf(id), COOKIE_OPTIONS);
+  res.json({});
 }
 
 passport.use(

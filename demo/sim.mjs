@@ -5,7 +5,10 @@ import { startEmulator } from '@sigmacode/sim-adapter/emulator';
 
 import { drafts } from './drafts.mjs';
 
-/** @typedef {{title: string, options: object, close: () => Promise<void>}} Sim `options` are those of `simRouter`. */
+/**
+ * @typedef {{title: string, options: object, close: () => Promise<void>}} Sim `options` are those of `simRouter`.
+ * @typedef {import('@sigmacode/sim-adapter').SimAdapter} SimAdapter
+ */
 
 const configured = () => Boolean(process.env.SIM_BASE_URL);
 
@@ -16,8 +19,8 @@ async function fromEnvironment() {
 }
 
 /** @returns {Promise<Sim>} */
-async function emulated({ apiVersions, apiVersion, runMs, flows }) {
-  const emulator = await startEmulator({ apiVersions, runMs, flows });
+async function emulated({ apiVersions, apiVersion, runMs }) {
+  const emulator = await startEmulator({ apiVersions, runMs });
   const { url: baseUrl, apiKey, workspaceId } = emulator;
   return {
     title: `the emulator, API generation ${apiVersion}`,
@@ -26,11 +29,20 @@ async function emulated({ apiVersions, apiVersion, runMs, flows }) {
   };
 }
 
-/** One Sim for the page. The emulator has flows to begin with, and its runs take long enough to watch them. */
+/** One Sim for the page. The emulator's runs take long enough to watch them. */
 export function simForPage() {
   if (configured()) return fromEnvironment();
-  const flows = drafts().map(({ name, description, document }) => ({ name, description, document }));
-  return emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 1500, flows });
+  return emulated({ apiVersions: ['v2', 'v1'], apiVersion: 'auto', runMs: 1500 });
+}
+
+/**
+ * Makes the demo's flows in an emulator, which has none. Through the adapter, so that those that call back know where to.
+ *
+ * @param {SimAdapter} adapter
+ */
+export async function fillForPage(adapter) {
+  if (configured()) return;
+  for (const { title: _title, ...draft } of drafts()) await adapter.createFlow(draft);
 }
 
 /** How to start each Sim of the tour: the configured one, or an emulator for each generation. */

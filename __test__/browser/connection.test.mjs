@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, inspect, openAs, pick, recordTexts, shows, startHost } from './demo.mjs';
+import { cardOf, inspect, openAs, openBrowser, pick, recordTexts, shows, startHost } from './demo.mjs';
 
 /** Starts the flow that waits and answers with its card once it runs. */
 async function startWaiting(window, mode = 'In the background') {
@@ -24,19 +24,27 @@ async function cancelAtSim({ sim }) {
 
 const isEvents = (request) => request.url().endsWith('/events');
 
-test('the card goes on by itself after the server has restarted', async () => {
+test.each([
+  ['In the background', {}],
+  ['Stream', {}],
+  ['In the background', { overSocket: true }],
+])('the card goes on by itself after the server has restarted: %s %o', async (mode, options) => {
   const host = await startHost(['wait']);
-  const window = await openAs(host, 'ada');
-  const card = await startWaiting(window);
-  const resumed = window.waitForRequest((request) => isEvents(request) && 'last-event-id' in request.headers());
+  const window = await openAs(host, 'ada', options);
+  const card = await startWaiting(window, mode);
+  const resumed = [];
+  window.on('request', (request) => isEvents(request) && resumed.push('last-event-id' in request.headers()));
   await host.restart(async () => {
     await card.getByText('Connection lost').waitFor();
-    await inspect(window, 'lost');
+    if (!options.overSocket) await inspect(window, mode === 'Stream' ? 'lost-stream' : 'lost-background');
     await cancelAtSim(host);
   });
   await shows(card, 'Cancelled');
-  await resumed;
   await card.getByText('Connection lost').waitFor({ state: 'detached' });
+  // A watched run goes on after the last that was told, a streamed one is told anew by its state; a socket joins again.
+  if (options.overSocket) expect(resumed).toEqual([]);
+  else expect(new Set(resumed)).toEqual(new Set([mode === 'In the background']));
+  expect(host.sim.runs).toHaveLength(1);
 });
 
 test.each(['Stream', 'In the background'])(
@@ -59,6 +67,31 @@ test.each(['Stream', 'In the background'])(
     expect((await texts()).join()).not.toContain('Connection lost');
   },
 );
+
+test('two who share a browser stay who they are when their tokens are renewed, and sign out one by one', async () => {
+  const host = await startHost(['wait'], { tokenSeconds: 2 });
+  const context = await openBrowser();
+  const ada = await openAs(host, 'ada', { context });
+  const renewed = ada.waitForResponse('**/api/auth/refresh');
+  const card = await startWaiting(ada);
+  const ben = await openAs(host, 'ben', { context });
+  const bens = await startWaiting(ben);
+  expect((await (await renewed).json()).user.username).toBe('ada');
+  await Promise.all([ada, ben].map((window) => window.waitForResponse('**/api/auth/refresh')));
+  expect(await card.getByRole('alert').count()).toBe(0);
+  await cancelAtSim(host);
+  await shows(card, 'Cancelled');
+  await shows(bens, 'Cancelled');
+
+  expect(await context.cookies(`${host.url}/api/auth`)).toHaveLength(2);
+  const gone = ada.waitForResponse('**/api/auth/logout');
+  await ada.getByRole('button', { name: 'Sign out' }).click();
+  await gone;
+  await ada.getByLabel('Name').waitFor();
+  expect(await context.cookies(`${host.url}/api/auth`)).toHaveLength(1);
+  await ben.getByRole('button', { name: 'Start' }).click();
+  await shows(bens, 'Running');
+});
 
 test('a session that has ended asks to sign in again', async () => {
   const host = await startHost(['wait'], { tokenSeconds: 2 });

@@ -35,8 +35,9 @@ export async function startHost(names, { runMs = 400, tokenSeconds, sim: simOpti
 }
 
 /** A window, signed in: of a browser of its own, unless it is told which. */
-export async function openAs(host, name, { context, ...options } = {}) {
+export async function openAs(host, name, { context, overSocket = false, ...options } = {}) {
   const window = await openWindow(context ?? (await openBrowser(options)), host.url);
+  await window.getByLabel('over Socket.io').setChecked(overSocket);
   await window.getByLabel('Name').fill(name);
   await window.getByRole('button', { name: 'Sign in', exact: true }).click();
   return window;

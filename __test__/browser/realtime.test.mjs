@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { cardOf, openAs, pick, shows, startHost } from './demo.mjs';
 
 test('a run in the background is followed over the socket', async () => {
-  const { url, sim } = await startHost(['wait']);
-  const window = await openAs({ url: `${url}/?socket` }, 'ada');
+  const host = await startHost(['wait']);
+  const window = await openAs(host, 'ada', { overSocket: true });
   const requests = [];
   window.on('request', (request) => requests.push(new URL(request.url()).pathname));
   await window.getByText('In the background').click();
@@ -16,6 +16,6 @@ test('a run in the background is followed over the socket', async () => {
   await shows(card, 'Running');
   await card.getByRole('button', { name: 'Cancel' }).click();
   await shows(card, 'Cancelled');
-  expect(sim.runs.map(({ status }) => status)).toEqual(['cancelled']);
+  expect(host.sim.runs.map(({ status }) => status)).toEqual(['cancelled']);
   expect(requests.filter((path) => path.endsWith('/events'))).toEqual([]);
 });

@@ -61,13 +61,16 @@ export async function openBrowser({ viewport = PHONE, colorScheme = 'light', red
   return context;
 }
 
+/** What Chromium says of a request that failed, and of a WebSocket. */
+const REFUSED = /^Failed to load resource|^WebSocket connection to/;
+
 /** A window at `url`. What goes wrong in its page, and what React complains of, fails the test; refused requests do not. */
 export async function openWindow(context, url) {
   const window = await context.newPage();
   const problems = [];
   window.on('pageerror', (error) => problems.push(error.message));
   window.on('console', (message) => {
-    if (message.type() === 'error' && !message.location().url.includes('/api/')) problems.push(message.text());
+    if (message.type() === 'error' && !REFUSED.test(message.text())) problems.push(message.text());
   });
   atEnd(() => expect(problems).toEqual([]));
   await window.goto(url);

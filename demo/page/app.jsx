@@ -14,9 +14,10 @@ function SignIn({ words, onSignedIn }) {
 
   async function submit(event) {
     event.preventDefault();
-    const name = event.nativeEvent.submitter.value || new FormData(event.currentTarget).get('username');
+    const form = new FormData(event.currentTarget);
+    const name = event.nativeEvent.submitter.value || form.get('username');
     try {
-      await onSignedIn(await signIn(name));
+      await onSignedIn(await signIn(name), form.has('socket'));
     } catch (error) {
       setProblem(error.message);
     }
@@ -38,6 +39,10 @@ function SignIn({ words, onSignedIn }) {
           </button>
         ))}
       </div>
+      <label className="row">
+        <input type="checkbox" name="socket" />
+        {words.overSocket}
+      </label>
       {problem && <p role="alert">{problem}</p>}
     </form>
   );
@@ -51,18 +56,18 @@ export function App() {
     document.documentElement.lang = locale;
   }, [locale]);
 
-  /** A client belongs to one user: what it knows goes with it. With `?socket` it follows runs over Socket.io. */
-  async function enter({ user, ...options }) {
-    const asked = new URLSearchParams(location.search).has('socket');
-    const { realtimeUrl } = asked ? await createClient(options).config() : { realtimeUrl: null };
+  /** A client belongs to one user: what it knows goes with it. */
+  async function enter({ user, signOut, ...options }, overSocket) {
+    const { realtimeUrl } = overSocket ? await createClient(options).config() : { realtimeUrl: null };
     const auth = (give) => give({ token: options.getToken() });
     const socket = realtimeUrl ? io(realtimeUrl, { auth }) : undefined;
-    setSignedIn({ user, socket, client: createClient({ ...options, socket }) });
+    setSignedIn({ user, signOut, socket, client: createClient({ ...options, socket }) });
   }
 
-  function leave() {
-    signedIn.socket?.disconnect();
+  async function leave() {
     setSignedIn(null);
+    signedIn.socket?.disconnect();
+    await signedIn.signOut();
   }
 
   return (

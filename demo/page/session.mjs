@@ -5,23 +5,28 @@ async function post(path, body) {
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body ?? {}),
+    body: JSON.stringify(body),
   });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.message);
   return answer;
 }
 
-/** @returns {Promise<{user: {username: string, role: string}, getToken: () => string, refresh: () => Promise<string>}>} */
+/**
+ * @returns {Promise<{user: {username: string, role: string}, getToken: () => string, refresh: () => Promise<string>,
+ *   signOut: () => Promise<unknown>}>}
+ */
 export async function signIn(username) {
   let { token, user } = await post('/api/auth/login', { username });
   return {
     user,
     getToken: () => token,
     refresh: async () => {
-      ({ token } = await post('/api/auth/refresh'));
+      // Another window of this browser may be somebody else.
+      ({ token } = await post('/api/auth/refresh', { id: user.id }));
       return token;
     },
+    signOut: () => post('/api/auth/logout', { id: user.id }),
   };
 }
 
