@@ -1,7 +1,7 @@
 // The package as its users get it: packed, installed into empty projects without running a script and without Rust, loaded
 // in every way they may load it.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -37,7 +37,7 @@ test('the tarballs hold what users need and nothing else', () => {
   ]) {
     expect(names).toContain(name);
   }
-  expect(names.filter((name) => /\.(node|rs|toml|test\.\w+)$|__test__|^scripts|^deploy|\.env/.test(name))).toEqual([]);
+  expect(names.filter((name) => /\.(node|rs|toml|test\.\w+)$|__test__|^scripts|\.env$/.test(name))).toEqual([]);
   expect(Object.keys(platforms).sort()).toEqual(
     Object.values(manifests())
       .map(({ name }) => name)
@@ -51,6 +51,21 @@ test('the tarballs hold what users need and nothing else', () => {
       'sim-adapter.node',
     ]);
   }
+});
+
+test('every link of a page leads to something that is in the package', () => {
+  const { files } = tarballs[project.name];
+  const names = files.map(({ path: name }) => name);
+  const pages = names.filter((name) => name.endsWith('.md'));
+  expect(pages).toContain('README.md');
+  const dead = pages.flatMap((page) => {
+    const links = [...readFileSync(path.join(work, 'staged/main', page), 'utf8').matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)];
+    return links
+      .map(([, to]) => path.join(path.dirname(page), to))
+      .filter((to) => !names.some((name) => name === to || name.startsWith(`${to.replace(/\/$/, '')}/`)))
+      .map((to) => `${page}: ${to}`);
+  });
+  expect(dead).toEqual([]);
 });
 
 describe.each([

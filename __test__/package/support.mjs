@@ -52,6 +52,8 @@ export function pack(folder) {
     writeFileSync(path.join(binaries, addonName(name)), 'not an addon\n');
   cpSync(path.join(root, addonName(platform)), path.join(binaries, addonName(platform)));
   const staged = stage(path.join(folder, 'staged'), { binaries });
+  // What `init.sh` may have left in a checkout is nothing to publish.
+  for (const name of ['.env', 'librechat.env']) writeFileSync(path.join(staged.main, 'deploy', name), 'SECRET=1\n');
   const folders = [staged.main, ...Object.values(staged.platforms)];
   const packed = JSON.parse(
     npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...folders], folder, clean),
