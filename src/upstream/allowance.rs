@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 
 /// Sim's windows last a minute: a date further away comes from clocks that differ.
 const LONGEST_WINDOW: Duration = Duration::from_secs(60);

@@ -1,130 +1,172 @@
-//! The one HTTP client: pool, TLS roots, outgoing proxy. It must not know Sim's API.
+//! One request to Sim's host and what comes back, straight or through an outgoing proxy. It must not know Sim's API.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use reqwest::redirect::Policy;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper_util::client::proxy::matcher::Matcher;
+use url::Url;
 
+use super::direct::{Direct, Lease};
+use super::proxied::{self, Proxied};
+use super::tls::tls;
 use crate::config::{Problem, SimConfig};
 
 /// Node closes an idle connection after 5 s; a pooled one must be given up before that, or a call may meet the close.
-const POOL_IDLE: Duration = Duration::from_secs(4);
+pub(super) const POOL_IDLE: Duration = Duration::from_secs(4);
 /// Idle connections kept for Sim's one host.
-const POOL_SIZE: usize = 256;
+pub(super) const POOL_SIZE: usize = 256;
 
-/// The present client. Another takes its place after an answer that cannot have been Sim's own: reqwest closes a client's
-/// idle connections with it, and no single one. Calls under way end on the connection that they have.
-pub(super) struct Client {
-    present: ArcSwap<reqwest::Client>,
-    parts: Parts,
+/// The way to Sim's host.
+pub(super) enum Client {
+    Direct(Arc<Direct>),
+    Proxied(Arc<Proxied>),
 }
 
-/// What every client is made of, read and checked once.
-struct Parts {
-    tls: rustls::ClientConfig,
-    proxy: Option<reqwest::Proxy>,
-    connect_timeout: Duration,
+/// A request as it is sent.
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) target: PathAndQuery,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Bytes>,
+}
+
+/// What was answered.
+pub(super) struct Incoming {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Rest,
+    pub(super) origin: Origin,
+}
+
+/// What of an answer is still to come. Dropping it before its end closes its connection.
+pub(super) enum Rest {
+    Direct(hyper::body::Incoming, Arc<Lease>),
+    Proxied(reqwest::Response),
 }
 
 /// Where an answer came from.
 #[derive(Clone)]
-pub(super) struct Origin {
-    client: Arc<Client>,
-    used: Arc<reqwest::Client>,
+pub(super) enum Origin {
+    Direct(Arc<Lease>),
+    Proxied(proxied::Origin),
+}
+
+/// Why there is no answer, or not all of it. Nothing in it names the host.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// No connection came about.
+    Connect,
+    /// One did, and not a byte of the request was sent.
+    Unsent,
+    Timeout,
+    /// What came is no HTTP.
+    Unreadable,
+    /// It was cut.
+    Cut,
 }
 
 impl Client {
     /// Builds the client, or says which part of the configuration it cannot use.
     pub(super) fn new(config: &SimConfig) -> Result<Self, Problem> {
-        let parts = Parts { tls: tls(config)?, proxy: proxy(config)?, connect_timeout: config.connect_timeout };
-        let first = parts
-            .build()
-            .map_err(|error| wrong("baseUrl (SIM_BASE_URL)", format!("no HTTP client can be built: {error}")))?;
-        Ok(Self { present: ArcSwap::from_pointee(first), parts })
+        let tls = tls(config)?;
+        let base = &config.base_url;
+        let wrong = |_| Problem { name: "baseUrl (SIM_BASE_URL)".to_owned(), message: "cannot be used".to_owned() };
+        let to: Uri = base[..url::Position::BeforePath].parse().map_err(wrong)?;
+        Ok(match proxy_to(config, &to) {
+            Some(proxy) => Self::Proxied(Arc::new(Proxied::new(config, proxy, tls)?)),
+            None => Self::Direct(Arc::new(Direct::new(config, to, tls))),
+        })
     }
 
-    pub(super) async fn execute(
-        client: &Arc<Self>,
-        request: reqwest::Request,
-    ) -> (reqwest::Result<reqwest::Response>, Origin) {
-        let used = client.present.load_full();
-        let response = used.execute(request).await;
-        (response, Origin { client: Arc::clone(client), used })
+    pub(super) async fn send(&self, request: Outgoing) -> Result<Incoming, Broken> {
+        match self {
+            Self::Direct(direct) => {
+                let (response, lease) = direct.send(request).await?;
+                let (head, body) = response.into_parts();
+                let origin = Origin::Direct(Arc::clone(&lease));
+                Ok(Incoming { status: head.status, headers: head.headers, body: Rest::Direct(body, lease), origin })
+            }
+            Self::Proxied(proxied) => {
+                let (mut response, origin) = proxied.send(request).await.map_err(|error| Broken::through(&error))?;
+                let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+                Ok(Incoming { status, headers, body: Rest::Proxied(response), origin: Origin::Proxied(origin) })
+            }
+        }
+    }
+}
+
+/// The outgoing proxy, if the way to Sim leads through it.
+fn proxy_to<'a>(config: &'a SimConfig, to: &Uri) -> Option<&'a Url> {
+    let proxy = config.proxy.url.as_ref()?;
+    let exceptions = config.proxy.no_proxy.as_deref().unwrap_or_default();
+    // The matcher takes `*` for every name, but not for every address.
+    let everything = exceptions.split(',').any(|exception| exception.trim() == "*");
+    let matcher = Matcher::builder().all(proxy.as_str()).no(exceptions).build();
+    (!everything && matcher.intercept(to).is_some()).then_some(proxy)
+}
+
+impl Rest {
+    /// The next bytes; `None` at the end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
+        match self {
+            Self::Direct(body, lease) => loop {
+                match body.frame().await {
+                    // Trailers say nothing.
+                    Some(Ok(frame)) => {
+                        if let Ok(bytes) = frame.into_data() {
+                            return Ok(Some(bytes));
+                        }
+                    }
+                    Some(Err(error)) => return Err(Broken::of(&error)),
+                    None => {
+                        lease.is_whole();
+                        return Ok(None);
+                    }
+                }
+            },
+            Self::Proxied(response) => response.chunk().await.map_err(|error| Broken::through(&error)),
+        }
     }
 }
 
 impl Origin {
-    /// Sends nothing more over the connection that the answer came over. Of many bad answers only the first one of each
-    /// client counts.
+    /// Sends nothing more over the connection that the answer came over.
     pub(super) fn give_up(&self) {
-        let Client { present, parts } = &*self.client;
-        if !Arc::ptr_eq(&present.load(), &self.used) {
-            return;
-        }
-        // It could be built once, of the same parts.
-        if let Ok(next) = parts.build() {
-            present.compare_and_swap(&self.used, Arc::new(next));
+        match self {
+            Self::Direct(lease) => lease.give_up(),
+            Self::Proxied(origin) => origin.give_up(),
         }
     }
 }
 
-impl Parts {
-    fn build(&self) -> reqwest::Result<reqwest::Client> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .http1_only()
-            .no_proxy()
-            // A redirect would carry the key to another place.
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE);
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
+impl Broken {
+    pub(super) fn of(error: &hyper::Error) -> Self {
+        if error.is_parse() { Self::Unreadable } else { Self::Cut }
+    }
+
+    fn through(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            return Self::Connect;
         }
-        builder.build()
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        source::<hyper::Error>(error).map_or(Self::Cut, Self::of)
     }
 }
 
-/// The way out, where there is one.
-fn proxy(config: &SimConfig) -> Result<Option<reqwest::Proxy>, Problem> {
-    let exceptions = config.proxy.no_proxy.as_deref().unwrap_or_default();
-    // reqwest takes `*` for every name, but not for every address.
-    let everything = exceptions.split(',').any(|exception| exception.trim() == "*");
-    let Some(url) = config.proxy.url.as_ref().filter(|_| !everything) else { return Ok(None) };
-    let proxy = reqwest::Proxy::all(url.as_str()).map_err(|_| wrong("PROXY", "cannot be used"))?;
-    Ok(Some(proxy.no_proxy(reqwest::NoProxy::from_string(exceptions))))
-}
-
-/// The setting whose certificates go beside the built-in ones.
-const CA_FILE: &str = "caFile (SIM_CA_FILE)";
-
-fn wrong(name: &str, message: impl Into<String>) -> Problem {
-    Problem { name: name.to_owned(), message: message.into() }
-}
-
-/// Mozilla's roots, and those of `SIM_CA_FILE` or `NODE_EXTRA_CA_CERTS` beside them: as Node itself does it.
-fn tls(config: &SimConfig) -> Result<rustls::ClientConfig, Problem> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(file) = &config.ca_file {
-        let certificates = CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| wrong(CA_FILE, format!("cannot be read: {error}")))?;
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|error| wrong(CA_FILE, format!("holds a certificate that cannot be used: {error}")))?;
+/// Looks for `T` among the causes of `error`.
+fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
         }
+        next = error.source();
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(CA_FILE, format!("TLS cannot be set up: {error}")))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    None
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Reply;
-use super::client::Origin;
-use super::lost::{lost, timed_out};
+use super::client::{Origin, Rest};
+use super::lost::{Lost, timed_out};
 use super::sse::Frames;
 use crate::error::{Code, Error};
 
@@ -25,7 +25,7 @@ pub struct Large {
 /// The bytes of such an answer. Dropping it closes its connection.
 pub struct Body {
     pub(super) begun: Bytes,
-    pub(super) response: reqwest::Response,
+    pub(super) rest: Rest,
     pub(super) origin: Origin,
     /// What may still come.
     pub(super) left: usize,
@@ -43,10 +43,10 @@ impl Body {
     /// # Errors
     /// The connection broke, Sim is silent, or the answer is larger than `SIM_MAX_ANSWER_BYTES`.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let Ok(chunk) = tokio::time::timeout(self.patience, self.response.chunk()).await else {
+        let Ok(chunk) = tokio::time::timeout(self.patience, self.rest.chunk()).await else {
             return Err(timed_out());
         };
-        let Some(chunk) = chunk.map_err(|error| lost(&error).failure.error)? else { return Ok(None) };
+        let Some(chunk) = chunk.map_err(|broken| Lost::from(broken).failure.error)? else { return Ok(None) };
         self.left = self.left.checked_sub(chunk.len()).ok_or_else(too_large)?;
         Ok(Some(chunk))
     }
@@ -70,13 +70,13 @@ pub enum Answered {
 
 /// Sim's events of one call.
 pub struct EventStream {
-    response: reqwest::Response,
+    rest: Rest,
     frames: Frames,
 }
 
 impl EventStream {
-    pub(super) fn of(response: reqwest::Response) -> Self {
-        Self { response, frames: Frames::default() }
+    pub(super) fn of(rest: Rest) -> Self {
+        Self { rest, frames: Frames::default() }
     }
 
     /// The JSON of the next event; `None` when the stream has ended, whether it was meant to or not.
@@ -85,13 +85,13 @@ impl EventStream {
             if let Some(data) = self.frames.next_data() {
                 return Some(data);
             }
-            let chunk = self.response.chunk().await.ok()??;
+            let chunk = self.rest.chunk().await.ok()??;
             self.frames.push(&chunk).ok()?;
         }
     }
 
     /// Reads on to the end and keeps nothing: leaving earlier would stop the run, or waste its connection.
     pub async fn drain(mut self) {
-        while let Ok(Some(_)) = self.response.chunk().await {}
+        while let Ok(Some(_)) = self.rest.chunk().await {}
     }
 }

@@ -1,6 +1,7 @@
 //! Tries that brought no answer, and what each says about Sim.
 
 use super::Failure;
+use super::client::Broken;
 use crate::error::{Code, Error};
 
 /// Why a try brought no answer, and what that says about Sim.
@@ -14,28 +15,16 @@ pub(super) fn timed_out() -> Error {
     Error::new(Code::UpstreamTimeout, "Sim did not answer in time")
 }
 
-/// Reads what kind of failure this was. The error itself names the host, so it goes no further.
-pub(super) fn lost(error: &reqwest::Error) -> Lost {
-    let unreachable = || Error::new(Code::UpstreamUnreachable, "Sim cannot be reached");
-    if error.is_connect() {
-        return Lost { failure: Failure::unsent(unreachable()), counts: true };
+impl From<Broken> for Lost {
+    fn from(broken: Broken) -> Self {
+        let unreachable = || Error::new(Code::UpstreamUnreachable, "Sim cannot be reached");
+        let (failure, counts) = match broken {
+            Broken::Connect => (Failure::unsent(unreachable()), true),
+            Broken::Unsent => (Failure::unsent(unreachable()), false),
+            Broken::Timeout => (Failure::unclear(timed_out()), true),
+            Broken::Unreadable => (Failure::unclear(Error::malformed()), false),
+            Broken::Cut => (Failure::unclear(unreachable()), false),
+        };
+        Self { failure, counts }
     }
-    if error.is_timeout() {
-        return Lost { failure: Failure::unclear(timed_out()), counts: true };
-    }
-    let unreadable = source::<hyper::Error>(error).is_some_and(|e| e.is_parse());
-    let failure = if unreadable { Failure::unclear(Error::malformed()) } else { Failure::unclear(unreachable()) };
-    Lost { failure, counts: false }
-}
-
-/// Looks for `T` among the causes of `error`.
-fn source<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }

@@ -7,13 +7,16 @@ mod breaker;
 mod call;
 mod client;
 mod detect;
+mod direct;
 mod flows;
 mod incoming;
 mod lost;
+mod proxied;
 mod refusal;
 mod retry;
 mod sign;
 mod sse;
+mod tls;
 pub mod urls;
 mod v1;
 mod v2;
@@ -22,7 +25,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -33,8 +38,9 @@ pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
 pub use incoming::{Answered, Body, EventStream, Large, Sized};
 pub use refusal::{Failure, Meaning};
 
+use client::{Client, Incoming, Outgoing};
 use incoming::too_large;
-use lost::{Lost, lost, timed_out};
+use lost::{Lost, timed_out};
 
 use crate::config::{Problem, SimConfig};
 use crate::error::{Code, Error, Trail};
@@ -49,7 +55,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to Sim.
 pub struct Upstream {
-    client: Arc<client::Client>,
+    client: Client,
     base: Url,
     fixed_headers: HeaderMap,
     /// `SIM_WORKSPACE_ID`: v1 and v2 need it to list and to create.
@@ -75,7 +81,7 @@ struct Raw {
     body: Bytes,
     origin: client::Origin,
     /// What of the body is still to come.
-    rest: Option<reqwest::Response>,
+    rest: Option<client::Rest>,
 }
 
 /// How much of an answer to read before it is handed on.
@@ -85,6 +91,9 @@ enum Most {
     /// The rest of a large one comes later.
     Begun,
 }
+
+/// More than any request has, so that the map never grows.
+const MOST_HEADERS: usize = 20;
 
 /// From here on an answer is large, in bytes.
 const LARGE: usize = 64 * 1024;
@@ -108,15 +117,20 @@ impl Upstream {
             message: "cannot be sent as a header".to_owned(),
         })?;
         key.set_sensitive(true);
+        let authority = &config.base_url[url::Position::BeforeHost..url::Position::AfterPort];
         let mut fixed_headers = HeaderMap::new();
-        fixed_headers.insert(HeaderName::from_static("x-api-key"), key);
-        fixed_headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
         fixed_headers.insert(
-            reqwest::header::USER_AGENT,
-            HeaderValue::from_static(concat!("sim-adapter/", env!("CARGO_PKG_VERSION"))),
+            HOST,
+            HeaderValue::from_str(authority).map_err(|_| Problem {
+                name: "baseUrl (SIM_BASE_URL)".to_owned(),
+                message: "its host cannot be sent as a header".to_owned(),
+            })?,
         );
+        fixed_headers.insert(HeaderName::from_static("x-api-key"), key);
+        fixed_headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        fixed_headers.insert(USER_AGENT, HeaderValue::from_static(concat!("sim-adapter/", env!("CARGO_PKG_VERSION"))));
         Ok(Self {
-            client: Arc::new(client::Client::new(config)?),
+            client: Client::new(config)?,
             base: config.base_url.clone(),
             fixed_headers,
             workspace: config.workspace_id.clone(),
@@ -156,9 +170,9 @@ impl Upstream {
         let raw = self.persist(caller, call, Most::Begun, |raw| raw.json).await?;
         Ok(match raw.rest {
             None => Sized::Small(Reply::from(raw)),
-            Some(response) => {
+            Some(rest) => {
                 let left = self.max_answer.saturating_sub(raw.body.len());
-                let body = Body { begun: raw.body, response, origin: raw.origin, left, patience: self.timeout };
+                let body = Body { begun: raw.body, rest, origin: raw.origin, left, patience: self.timeout };
                 Sized::Large(Large { status: raw.status, body })
             }
         })
@@ -167,15 +181,15 @@ impl Upstream {
     /// The same for a call that is answered with an event stream. Dropping the stream ends the call, and with it the run.
     pub async fn open(&self, caller: &Caller, call: &Call) -> Result<EventStream, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.events).await?;
-        let response = raw.rest.ok_or_else(|| Failure::unclear(Error::malformed()))?;
-        Ok(EventStream::of(response))
+        let rest = raw.rest.ok_or_else(|| Failure::unclear(Error::malformed()))?;
+        Ok(EventStream::of(rest))
     }
 
     /// The same for a call that Sim may answer either way.
     pub async fn send_or_open(&self, caller: &Caller, call: &Call) -> Result<Answered, Failure> {
         let raw = self.persist(caller, call, Most::Whole, |raw| raw.json || raw.events).await?;
         Ok(match raw.rest {
-            Some(response) => Answered::Events(EventStream::of(response)),
+            Some(rest) => Answered::Events(EventStream::of(rest)),
             None => Answered::Whole(Reply::from(raw)),
         })
     }
@@ -297,15 +311,13 @@ impl Upstream {
     async fn exchange(&self, caller: &Caller, call: &Call, most: Most) -> Result<Raw, Lost> {
         let request =
             self.request(caller, call).map_err(|error| Lost { failure: Failure::unsent(error), counts: false })?;
-        let (response, origin) = client::Client::execute(&self.client, request).await;
-        let mut response = response.map_err(|error| lost(&error))?;
-        let status = response.status().as_u16();
-        let headers = response.headers();
+        let Incoming { status, headers, body: mut rest, origin } = self.client.send(request).await?;
+        let status = status.as_u16();
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         let json = kind.eq_ignore_ascii_case("application/json");
         let events = kind.eq_ignore_ascii_case("text/event-stream");
-        let allowance = Allowance::read(headers);
+        let allowance = Allowance::read(&headers);
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
         // Sim does not always say when to come back, but when there is more of what is used up.
         let retry_after = retry_after.or(allowance.filter(|_| status == 429).map(|left| left.resets_in()));
@@ -318,12 +330,12 @@ impl Upstream {
                 allowance,
                 body: Bytes::new(),
                 origin,
-                rest: Some(response),
+                rest: Some(rest),
             });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        while let Some(chunk) = rest.chunk().await? {
             if body.len() + chunk.len() > self.max_answer {
                 // Dropping the response closes its connection.
                 return Err(Lost { failure: Failure::unclear(too_large()), counts: false });
@@ -338,7 +350,7 @@ impl Upstream {
                     allowance,
                     body: body.freeze(),
                     origin,
-                    rest: Some(response),
+                    rest: Some(rest),
                 });
             }
         }
@@ -350,20 +362,9 @@ impl Upstream {
         Ok(raw)
     }
 
-    fn request(&self, caller: &Caller, call: &Call) -> Result<reqwest::Request, Error> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), call.path));
-        url.set_query(call.query.as_deref());
-        let method = match call.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-            Method::Put => reqwest::Method::PUT,
-            Method::Patch => reqwest::Method::PATCH,
-            Method::Delete => reqwest::Method::DELETE,
-        };
-        let mut request = reqwest::Request::new(method, url);
-        let headers = request.headers_mut();
-        headers.clone_from(&self.fixed_headers);
+    fn request(&self, caller: &Caller, call: &Call) -> Result<Outgoing, Error> {
+        let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+        headers.extend(self.fixed_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut set = |name: &'static str, value: &str| -> Result<(), Error> {
             let value = HeaderValue::from_str(value).map_err(unsendable)?;
             headers.insert(HeaderName::from_static(name), value);
@@ -380,18 +381,54 @@ impl Upstream {
         for (name, value) in &call.headers {
             set(name, value)?;
         }
-        if let Some(body) = &call.body {
+        if call.body.is_some() {
             set("content-type", "application/json")?;
-            *request.body_mut() = Some(body.clone().into());
         } else if call.method != Method::Get {
             // RFC 9110 §8.6: without it some proxies answer 411.
             set("content-length", "0")?;
         }
+        let method = match call.method {
+            Method::Get => http::Method::GET,
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+            Method::Patch => http::Method::PATCH,
+            Method::Delete => http::Method::DELETE,
+        };
+        let mut request = Outgoing { method, target: self.target(call)?, headers, body: call.body.clone() };
         if let Some(signing) = &self.signing {
-            signing.add(&mut request, call.body.as_deref().unwrap_or_default()).map_err(unsendable)?;
+            signing.add(&mut request).map_err(unsendable)?;
         }
         Ok(request)
     }
+
+    /// The request target: as the URL standard writes it, which nearly always it is already.
+    fn target(&self, call: &Call) -> Result<PathAndQuery, Error> {
+        let prefix = self.base.path().trim_end_matches('/');
+        let query = call.query.as_deref();
+        let target = if is_plain(&call.path, query) {
+            let mut target = String::with_capacity(prefix.len() + call.path.len() + query.map_or(0, |q| q.len() + 1));
+            target.push_str(prefix);
+            target.push_str(&call.path);
+            if let Some(query) = query {
+                target.push('?');
+                target.push_str(query);
+            }
+            target
+        } else {
+            let mut url = self.base.clone();
+            url.set_path(&format!("{prefix}{}", call.path));
+            url.set_query(query);
+            url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
+        };
+        PathAndQuery::try_from(target).map_err(unsendable)
+    }
+}
+
+/// Whether nothing of a path and query would be written in another way in a URL.
+fn is_plain(path: &str, query: Option<&str>) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!$&()*+,;=:@/".contains(&byte);
+    let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    !dots && path.bytes().all(plain) && query.is_none_or(|query| query.bytes().all(|byte| plain(byte) || byte == b'%'))
 }
 
 /// A header value that HTTP cannot carry: something of the request was not checked where it came in.

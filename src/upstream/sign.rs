@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reqwest::Request;
-use reqwest::header::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
+use super::client::Outgoing;
 use crate::config::Problem;
 use crate::run::keys::Secret;
 use crate::signing::{ContentDigest, RequestToSign, Secrets, SignError, Signer};
@@ -31,23 +31,19 @@ impl Signing {
     }
 
     /// Adds `content-digest`, `signature-input` and `signature`. The request is otherwise complete.
-    pub(super) fn add(&self, request: &mut Request, body: &[u8]) -> Result<(), SignError> {
-        let url = request.url();
-        let host = url.host_str().unwrap_or_default();
-        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    pub(super) fn add(&self, request: &mut Outgoing) -> Result<(), SignError> {
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
         let to_sign = RequestToSign {
-            method: request.method().as_str(),
-            authority: &authority,
-            target: &target,
+            method: request.method.as_str(),
+            authority: header("host").unwrap_or_default(),
+            target: request.target.as_str(),
             request_id: header("x-request-id").unwrap_or_default(),
             sim_user: header("x-sim-user").unwrap_or_default(),
             content_type: header("content-type"),
             run_id: header("x-run-id"),
             execution_id: header("x-execution-id"),
             execution_mode: header("x-execution-mode"),
-            body: ContentDigest::of(body),
+            body: ContentDigest::of(request.body.as_deref().unwrap_or_default()),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let signed = {
@@ -61,7 +57,7 @@ impl Signing {
         ];
         for (name, value) in values {
             let value = HeaderValue::try_from(value).map_err(|_| SignError::InvalidValue(name))?;
-            request.headers_mut().insert(HeaderName::from_static(name), value);
+            request.headers.insert(HeaderName::from_static(name), value);
         }
         Ok(())
     }

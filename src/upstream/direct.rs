@@ -1,0 +1,171 @@
+//! Connections straight to Sim, one request after the other over each. The way of nearly every call, so it does no more
+//! than it must: one host, HTTP/1.1, no redirects. It must not know Sim's API.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::{Instant, sleep, timeout};
+use tower_service::Service;
+
+use super::client::{Broken, Outgoing, POOL_IDLE, POOL_SIZE};
+use crate::config::SimConfig;
+
+/// The most that is read ahead of one answer, in bytes: twice as much waits where its reader does.
+const READ_AHEAD: usize = 64 * 1024;
+/// Notices a host that is gone while nothing is said.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+type Sender = http1::SendRequest<Full<Bytes>>;
+
+/// The way to Sim, and its idle connections.
+pub(super) struct Direct {
+    connector: HttpsConnector<HttpConnector>,
+    /// Scheme and authority.
+    to: Uri,
+    connect_timeout: Duration,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// Oldest first.
+    idle: VecDeque<(Sender, Instant)>,
+    /// Whether somebody looks after them while nothing is asked for.
+    tended: bool,
+}
+
+/// The connection of one answer. It goes back to the others when the answer has been read to its end and nobody holds
+/// this any more.
+pub(super) struct Lease {
+    direct: Arc<Direct>,
+    sender: Option<Sender>,
+    /// The answer was read to its end.
+    whole: AtomicBool,
+    given_up: AtomicBool,
+}
+
+impl Direct {
+    pub(super) fn new(config: &SimConfig, to: Uri, tls: rustls::ClientConfig) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_connect_timeout(Some(config.connect_timeout));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let connector = connector.enable_http1().wrap_connector(tcp);
+        Self { connector, to, connect_timeout: config.connect_timeout, pool: Mutex::default() }
+    }
+
+    pub(super) async fn send(self: &Arc<Self>, request: Outgoing) -> Result<(Response<Incoming>, Arc<Lease>), Broken> {
+        let Outgoing { method, target, headers, body } = request;
+        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from(target);
+        *request.headers_mut() = headers;
+        loop {
+            let (mut sender, used_before) = match self.take().await {
+                Some(sender) => (sender, true),
+                None => (self.connect().await?, false),
+            };
+            let mut error = match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, Arc::new(Lease::new(self, sender)))),
+                Err(error) => error,
+            };
+            request = match error.take_message() {
+                // Sim closed it while it was idle: not a byte was sent.
+                Some(request) if used_before => request,
+                Some(_) => return Err(Broken::Unsent),
+                None => return Err(Broken::of(&error.into_error())),
+            };
+        }
+    }
+
+    /// An idle connection, the one that was used last.
+    async fn take(&self) -> Option<Sender> {
+        loop {
+            let (mut sender, since) = self.lock().idle.pop_back()?;
+            if since.elapsed() < POOL_IDLE && sender.ready().await.is_ok() {
+                return Some(sender);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Sender, Broken> {
+        let opened = async {
+            let stream = self.connector.clone().call(self.to.clone()).await.map_err(|_| Broken::Connect)?;
+            http1::Builder::new().max_buf_size(READ_AHEAD).handshake(stream).await.map_err(|_| Broken::Connect)
+        };
+        let (sender, connection) = timeout(self.connect_timeout, opened).await.map_err(|_| Broken::Connect)??;
+        // How it ended is told to whoever waits for an answer.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    /// Keeps a connection for whoever comes next.
+    fn put(self: &Arc<Self>, sender: Sender) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if sender.is_closed() {
+            return;
+        }
+        let mut pool = self.lock();
+        if pool.idle.len() == POOL_SIZE {
+            pool.idle.pop_front();
+        }
+        pool.idle.push_back((sender, Instant::now()));
+        if !std::mem::replace(&mut pool.tended, true) {
+            runtime.spawn(tend(Arc::downgrade(self)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes connections that were idle for too long, until there is none.
+async fn tend(direct: std::sync::Weak<Direct>) {
+    loop {
+        sleep(POOL_IDLE).await;
+        let Some(direct) = direct.upgrade() else { return };
+        let mut pool = direct.lock();
+        pool.idle.retain(|(_, since)| since.elapsed() < POOL_IDLE);
+        if pool.idle.is_empty() {
+            pool.tended = false;
+            return;
+        }
+    }
+}
+
+impl Lease {
+    fn new(direct: &Arc<Direct>, sender: Sender) -> Self {
+        let (whole, given_up) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { direct: Arc::clone(direct), sender: Some(sender), whole, given_up }
+    }
+
+    pub(super) fn is_whole(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends nothing more over it.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let (whole, given_up) = (*self.whole.get_mut(), *self.given_up.get_mut());
+        if let Some(sender) = self.sender.take().filter(|_| whole && !given_up) {
+            self.direct.put(sender);
+        }
+    }
+}
