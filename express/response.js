@@ -45,9 +45,10 @@ class ResponseSink {
     if (res.destroyed || res.headersSent) return;
     res.statusCode = status;
     this.#setHeaders(head);
-    res.flushHeaders();
     this.#events = head.includes('text/event-stream');
+    // The head of another answer goes out with its first piece.
     if (!this.#events) return;
+    res.flushHeaders();
     const expire = () => {
       // Giving up the stream of a run that it started would stop the run: that one goes on, for whoever watches it next.
       if (res.req.method === 'GET') giveUp();

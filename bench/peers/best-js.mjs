@@ -60,6 +60,8 @@ class Through {
     Object.assign(this, { res, head, piece, end, onError: fail });
   }
   onConnect(abort) {
+    // It waited for a connection, and its client did not.
+    if (this.res.destroyed) return abort();
     this.res.once('close', () => {
       if (!this.res.writableFinished) abort();
     });
