@@ -4,7 +4,7 @@
 
 const SIZE = 256 * 1024;
 /** What is kept of them while nobody needs any: a buffer that is made anew for each piece would have V8 collect all the time. */
-const KEPT = 64;
+const KEPT = 32;
 /** A smaller piece goes out as a copy of its size, so that a slow client holds little more than what it was sent. */
 const LARGE = SIZE / 4;
 
