@@ -22,6 +22,8 @@ export function createClient(options) {
   const transport = new Transport(options);
   const timing = { ...TIMING, ...options.timing };
   const { socket } = options;
+  /** @type {Set<() => void>} */
+  const creations = new Set();
   const flowPath = (/** @type {string} */ id, rest = '') => `/flows/${encodeURIComponent(id)}${rest}`;
   const runPath = (/** @type {string} */ id, /** @type {string} */ rest) => `/runs/${encodeURIComponent(id)}${rest}`;
   const runOf = (/** @type {{run: any}} */ answer) => answer.run;
@@ -36,7 +38,17 @@ export function createClient(options) {
       return transport.json('GET', `/flows${asked && `?${asked}`}`, { signal });
     },
     flow: (id, { signal } = {}) => transport.json('GET', flowPath(id), { signal }).then(({ flow }) => flow),
-    createFlow: (body) => transport.json('POST', '/flows/create', { body }).then(({ flow }) => flow),
+    createFlow: async (body) => {
+      const { flow } = await transport.json('POST', '/flows/create', { body });
+      for (const listener of creations) listener();
+      return flow;
+    },
+    onFlowCreated: (listener) => {
+      creations.add(listener);
+      return () => {
+        creations.delete(listener);
+      };
+    },
     runFlow: (id, { input = {}, idempotencyKey = newKey(), signal } = {}) => {
       const body = { input, mode: 'async' };
       const headers = { 'idempotency-key': `"${idempotencyKey}"` };

@@ -158,6 +158,8 @@ export interface SimClient {
   flow(flowId: string, options?: CallOptions): Promise<FlowDetail>;
   /** Makes a draft in Sim, and deploys it when asked. */
   createFlow(draft: FlowDraft): Promise<CreatedFlow>;
+  /** Calls `listener` whenever this client has created a flow, until the function that it answers is called. */
+  onFlowCreated(listener: () => void): () => void;
   /** Starts a run that goes on by itself. The key is the same for every try of one gesture; a fresh one by default. */
   runFlow(flowId: string, options?: { input?: object; idempotencyKey?: string } & CallOptions): Promise<RunReceipt>;
   /** Starts a run and gives its events; the last one is `final`. Leaving the loop, or `signal`, cancels the run. */

@@ -19,7 +19,7 @@ export function SimProvider(props: SimProviderProps): ReactElement;
 /** The client of the `SimProvider` around. */
 export function useSimClient(): SimClient;
 
-/** The deployed flows that the user may run. */
+/** The deployed flows that the user may run; read again when the client has created one. */
 export function useFlows(): {
   flows: Flow[];
   error: SimError | null;

@@ -8,7 +8,7 @@ import { buildPage } from '../../demo/page.mjs';
 import { startServer } from '../../demo/server.mjs';
 import { atEnd, builtPage, openBrowser, openWindow } from './support.mjs';
 
-export { inspect, openBrowser, recordTexts, shows } from './support.mjs';
+export { inspect, openBrowser, openWindow, recordTexts, shows } from './support.mjs';
 
 const page = builtPage(buildPage);
 

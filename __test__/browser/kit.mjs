@@ -36,7 +36,7 @@ export function kitPage(version) {
   );
 }
 
-/** A server with the page. `answers` are functions of the response, by route; the last of a list goes on. */
+/** A server with the page. `answers` are functions of response and request, by route. */
 async function serveKit(page, answers) {
   const requests = [];
   const app = express();
@@ -44,10 +44,8 @@ async function serveKit(page, answers) {
   app.use('/api/sim', express.json(), (req, res) => {
     const route = `${req.method} ${req.path}`;
     requests.push({ route, body: req.body });
-    const answer = answers[route] ?? json(404, { error: { code: 'not_found', message: route } });
-    const list = [answer].flat();
-    const earlier = requests.filter((request) => request.route === route).length - 1;
-    return list[Math.min(earlier, list.length - 1)](res);
+    const unknown = json(404, { error: { code: 'not_found', message: route } });
+    return (answers[route] ?? unknown)(res, req);
   });
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -2,9 +2,20 @@
 
 import { expect, test } from 'vitest';
 
-import { cardOf, inspect, openAs, pick, shows, startHost } from './demo.mjs';
+import { cardOf, inspect, openAs, openBrowser, openWindow, pick, shows, startHost } from './demo.mjs';
 
 const DESK = { width: 1280, height: 900 };
+
+test.each([
+  ['en', 'light'],
+  ['de', 'dark'],
+])('whoever comes sees how to sign in: %s, %s', async (language, colorScheme) => {
+  const host = await startHost([]);
+  const window = await openWindow(await openBrowser({ colorScheme }), host.url);
+  await window.getByRole('combobox').selectOption(language);
+  await window.getByLabel('Socket.io').check();
+  await inspect(window, `sign-in-${language}`);
+});
 
 test('a run can be started, answered and read by keyboard alone', async () => {
   const host = await startHost(['approve']);

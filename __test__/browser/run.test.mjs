@@ -100,13 +100,15 @@ test('a double click starts one run', async () => {
   expect(host.sim.runs).toHaveLength(1);
 });
 
-test('a draft made in Sim can be run at once', async () => {
-  const host = await startHost([]);
+test('a draft made in Sim can be run at once, and what was chosen before stays chosen', async () => {
+  const host = await startHost(['wait']);
   const window = await openAs(host, 'ada');
-  await window.getByText('No flow is deployed.').waitFor();
+  await pick(window, 'wait', 'not lost');
   await window.getByLabel('Start from').selectOption('2');
   await window.getByRole('button', { name: 'Create as draft in Sim' }).click();
   await window.getByText('Draft created: Demo echo.').waitFor();
+  await window.getByRole('option', { name: 'Demo echo' }).waitFor({ state: 'attached' });
+  expect(await window.getByLabel('message').inputValue()).toBe('not lost');
   await pick(window, 'echo', 'made here');
   await start(window).click();
   const card = cardOf(window, 'echo');

@@ -23,6 +23,8 @@ export function FlowPicker({ onStart, busy = false }) {
   const { flows, error, isLoading, reload, hasMore, loadMore } = useFlows();
   const picked = useFlow(chosen === '' ? null : chosen);
   const { flow } = picked;
+  // A list that is read again begins with its first page: what was chosen from a later one stays.
+  const listed = flow === null || flows.some((one) => one.id === flow.id) ? flows : [...flows, flow];
 
   /** @param {import('react').FormEvent<HTMLFormElement>} event */
   function submit(event) {
@@ -50,7 +52,7 @@ export function FlowPicker({ onStart, busy = false }) {
         },
       },
       h('option', { value: '' }, isLoading ? t.loading : t.chooseFlow),
-      flows.map(({ id, name }) => h('option', { key: id, value: id }, name)),
+      listed.map(({ id, name }) => h('option', { key: id, value: id }, name)),
     ),
     hasMore && h('button', { type: 'button', className: 'sim-button sim-quiet', onClick: loadMore }, t.moreFlows),
     !isLoading && !error && flows.length === 0 && h('p', { role: 'status' }, t.noFlows),

@@ -73,11 +73,12 @@ function useLoaded(load) {
   return { data: current.data, error: current.error, isLoading, reload, setState };
 }
 
-/** The deployed flows that the user may run, page by page. */
+/** The deployed flows that the user may run, page by page; read again when this client has created one. */
 export function useFlows() {
   const { client } = useSim();
   const load = useCallback((/** @type {AbortSignal} */ signal) => client.flows({ signal }), [client]);
   const { data, error, isLoading, reload, setState } = useLoaded(load);
+  useEffect(() => client.onFlowCreated(reload), [client, reload]);
   const cursor = data?.nextCursor ?? null;
   const loadMore = useCallback(async () => {
     if (cursor === null) return;

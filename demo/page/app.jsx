@@ -27,6 +27,10 @@ function SignIn({ words, onSignedIn }) {
     <form className="panel" onSubmit={submit}>
       <h2>{words.signIn}</h2>
       <p>{words.anyName}</p>
+      <label className="row">
+        <input type="checkbox" name="socket" />
+        {words.overSocket}
+      </label>
       <label htmlFor="username">{words.name}</label>
       <div className="row">
         <input id="username" name="username" defaultValue="ada" autoComplete="username" />
@@ -39,10 +43,6 @@ function SignIn({ words, onSignedIn }) {
           </button>
         ))}
       </div>
-      <label className="row">
-        <input type="checkbox" name="socket" />
-        {words.overSocket}
-      </label>
       {problem && <p role="alert">{problem}</p>}
     </form>
   );

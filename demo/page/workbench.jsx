@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 
 import { loadDrafts } from './session.mjs';
 
-function Create({ words, onCreated }) {
+function Create({ words }) {
   const [drafts, setDrafts] = useState([]);
   const [chosen, setChosen] = useState(0);
   useEffect(() => {
@@ -24,12 +24,12 @@ function Create({ words, onCreated }) {
           </option>
         ))}
       </select>
-      <CreateDraftButton draft={draft} onCreated={onCreated} />
+      <CreateDraftButton draft={draft} />
     </section>
   );
 }
 
-function Run({ words, flows }) {
+function Run({ words }) {
   const run = useRunFlow();
   const [mode, setMode] = useState('stream');
   const [title, setTitle] = useState('');
@@ -51,7 +51,7 @@ function Run({ words, flows }) {
           </label>
         ))}
       </fieldset>
-      <FlowPicker key={flows} onStart={start} busy={run.busy === 'start'} />
+      <FlowPicker onStart={start} busy={run.busy === 'start'} />
       {(run.run || run.busy || run.error) && <RunCard run={run} title={title} />}
       {run.run && (
         <p className="handle">
@@ -88,12 +88,10 @@ function Watch({ words }) {
 }
 
 export function Workbench({ words }) {
-  // The list of flows is read again when there is a new one.
-  const [flows, setFlows] = useState(0);
   return (
     <>
-      <Run words={words} flows={flows} />
-      <Create words={words} onCreated={() => setFlows((count) => count + 1)} />
+      <Run words={words} />
+      <Create words={words} />
       <Watch words={words} />
     </>
   );

@@ -11,6 +11,9 @@ import { createRoot } from 'react-dom/client';
 const asked = new URLSearchParams(location.search);
 const client = createClient({ getToken: () => 'token', refresh: async () => 'token' });
 
+// For a test that is another part of the page.
+globalThis.simClient = client;
+
 function Watched({ runId }) {
   return <RunCard run={useRun(runId)} title="Watched" />;
 }
