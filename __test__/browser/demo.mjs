@@ -10,13 +10,13 @@ import { atEnd, builtPage, openBrowser, openWindow } from './support.mjs';
 
 export { inspect, openBrowser, openWindow, recordTexts, shows } from './support.mjs';
 
-const page = builtPage(buildPage);
+const demo = builtPage(buildPage);
 
 /**
- * The demo's host and a Sim with the named flows. `restart()` ends the host, `between` happens, and it comes back where it
+ * The demo's host with its own page, unless it is told which, and a Sim with the named flows. `restart()` ends the host, `between` happens, and it comes back where it
  * was.
  */
-export async function startHost(names, { runMs = 400, tokenSeconds, sim: simOptions } = {}) {
+export async function startHost(names, { runMs = 400, tokenSeconds, page = demo, sim: simOptions } = {}) {
   const flows = names.map((name) => ({ id: name, ...draft(name) }));
   const sim = await startEmulator({ runMs, flows });
   atEnd(() => sim.close());

@@ -1,2 +1,7 @@
-// LibreChat's own build knows how to take in a style sheet; the type check of this example has to be told.
+// What LibreChat's own build knows and the type check of this example has to be told.
+
 declare module '*.css';
+
+declare module '~/hooks' {
+  export function useLocalize(): (key: string) => string;
+}

@@ -1,1 +1,2 @@
 export { simClient } from './client';
+export { addToMessage } from './message';
