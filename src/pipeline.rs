@@ -83,9 +83,10 @@ impl Pipeline {
         Self { core: Arc::new(core), identities, request_ids: RequestIds::new() }
     }
 
-    /// Begins to connect to what limits need. Must be called on the runtime.
+    /// Begins to connect to what processes share. Must be called on the runtime.
     pub fn connect(&self) {
         self.core.policy.connect();
+        self.core.watches.connect();
     }
 
     /// What was counted, in Prometheus' text format, with what only the engine sees of requests and streams.
@@ -119,7 +120,7 @@ impl Pipeline {
     }
 
     /// What all requests share.
-    pub fn core(&self) -> &Core {
+    pub fn core(&self) -> &Arc<Core> {
         &self.core
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis::FromRedisValue;
 use redis_support::RedisServer;
 use serde_json::{Value, json};
 use sim_adapter::answer::Answer;
@@ -13,7 +14,7 @@ use sim_adapter::config::Config;
 use sim_adapter::core::{Context, Core, User};
 use sim_adapter::host::{Host, Level, Outlet, Question};
 use sim_adapter::metrics::Op;
-use sim_adapter::run::{About, FlowId, Generation, Owner, RunRef, SimRunId, watch};
+use sim_adapter::run::{About, FlowId, Generation, Hint, Owner, RunRef, SimRunId, watch};
 use sim_adapter::stream::Pipe;
 use sim_adapter::upstream::Caller;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -160,4 +161,37 @@ async fn a_process_that_only_listens_passes_a_hook_on() {
     assert!(meanwhile <= 1, "the other run was read {meanwhile} times meanwhile, so nothing was hurried");
     assert!(listener.await.is_ok_and(|good| good));
     assert_eq!(count(&reads, "moved"), LONG, "read by the one, heard of by the other");
+}
+
+/// How often something was published.
+fn published(redis: &RedisServer) -> usize {
+    let stats = String::from_redis_value(redis.command(&["INFO", "commandstats"])).expect("a text");
+    let calls = stats.split_once("cmdstat_publish:calls=").map(|(_, rest)| rest);
+    calls.and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_hint_is_heard_by_the_process_that_polls_and_passed_on_by_nobody() {
+    let redis = RedisServer::start(&[]);
+    let (_one, other, watcher, reads) = watched(&redis).await;
+    let listener = watching(&other, "moved");
+    watching(&other, "still");
+    while other.watches.counts().1 < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // It is said by one that watches nothing.
+    let third = core("http://127.0.0.1:9", &redis.uri()).await;
+    let hint = Hint { run: Some("moved".to_owned()), flow: Some("f".to_owned()) };
+    let (before, still) = (published(&redis), count(&reads, "still"));
+    let from = count(&reads, "moved");
+    let mut said = 0;
+    while count(&reads, "moved") == from {
+        third.watches.tell_others(&hint).await;
+        said += 1;
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(published(&redis) - before, said, "nothing but the hint");
+    assert!(count(&reads, "still") - still <= 1, "a poll of its own may fall into this time");
+    until_ended(watcher, &reads, async || third.watches.tell_others(&hint).await).await;
+    assert!(listener.await.is_ok_and(|good| good));
 }

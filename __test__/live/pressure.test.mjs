@@ -108,6 +108,57 @@ describe('a reader that stops', () => {
   });
 });
 
+describe('a run that its plan ends', () => {
+  /** A Sim that talks for as long as it is listened to; `left` resolves when it no longer is. */
+  async function startEndless() {
+    let status = 'running';
+    let leave;
+    const left = new Promise((resolve) => {
+      leave = resolve;
+    });
+    const sim = await playSim({
+      status: (req, res) => runIs(status)(req, res),
+      async execute(_req, res) {
+        res.once('close', () => {
+          status = 'cancelled';
+          leave(performance.now());
+        });
+        begin(res);
+        // Many at a time: whoever takes one finds another there.
+        const some = (from) => Array.from({ length: 1000 }, (_, i) => frame({ blockId: String(from + i), chunk: 'x' }));
+        for (let i = 0; !res.destroyed; i += 1000) {
+          const flowing = res.write(some(i).join(''));
+          await (flowing ? new Promise(setImmediate) : Promise.race([once(res, 'drain'), left]));
+        }
+      },
+    });
+    return { sim, left };
+  }
+
+  const plans = { USER: { maxRunSeconds: 1 } };
+
+  /** The last event; the others must be chunks without a gap. */
+  async function lastOf(response) {
+    const events = [];
+    for await (const event of parse(response)) events.push(event);
+    const chunks = events.filter(({ event }) => event === 'chunk');
+    expect(chunks.map(({ data }) => Number(data.blockId))).toEqual(chunks.map((_, index) => index));
+    return events.at(-1);
+  }
+
+  it.each([
+    ['does not read', (response, left) => left.then(() => lastOf(response))],
+    ['reads all that comes', lastOf],
+  ])('holds Sim no longer than that, when its client %s', async (_what, read) => {
+    const { sim, left } = await startEndless();
+    const response = await unread(await startHost(startAdapter(sim, { plans })));
+    const began = performance.now();
+    const last = read(response, left);
+    expect((await left) - began).toBeLessThan(4000);
+    expect(await last).toMatchObject({ event: 'final', data: { run: { status: 'cancelled' } } });
+  });
+});
+
 /** A process that opens streams of `sim` and leaves them alone; what is resident there once it has done what it is asked. */
 function startReader(sim) {
   const env = { PATH: process.env.PATH, TEST_OPTIONS: JSON.stringify(optionsFor(sim)) };

@@ -116,7 +116,7 @@ export const refused = async (answer) => [answer.status, (await answer.json()).e
 export async function playSim({ execute, status = notFound, port = 0 }) {
   const requests = [];
   const server = http.createServer((req, res) => {
-    requests.push({ method: req.method, path: req.url });
+    requests.push({ method: req.method, path: req.url, at: performance.now() });
     req.resume().on('end', () => (req.url.includes('/execute') ? execute : status)(req, res));
   });
   server.listen(port, '127.0.0.1');

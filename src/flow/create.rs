@@ -86,7 +86,7 @@ pub async fn create(core: &Core, context: &Context, request: &DraftRequest) -> R
     let reply = upstream.send(&context.caller, &call).await?;
     let created = api.read_created(&reply)?;
     if let Some(target) = target {
-        core.hooks.became(target, &created.id);
+        core.hooks.became(&core.watches, target, &created.id).await;
     }
     if request.deploy {
         // The flow exists whatever happens now: the caller must be able to find it.

@@ -4,7 +4,7 @@
 mod signature;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::error::{Code, Error, FieldError, invalid};
 use crate::host::Level;
 use crate::run::keys::Secret;
-use crate::run::{About, FlowId};
+use crate::run::{FlowId, Hint, Watches};
 use crate::signing::{Refusal, ReplayEntry, ReplayMemory};
 use signature::{Fault, Signature, WINDOW_MS, secret_of};
 
@@ -63,7 +63,7 @@ pub struct Hooks {
     /// Newest first; the roots of flows' secrets.
     secrets: Vec<Secret>,
     replays: ReplayMemory,
-    /// Flows that this process made, by their tags.
+    /// Flows that this process made or was asked about, by their tags.
     flows: Mutex<HashMap<String, FlowId>>,
 }
 
@@ -89,18 +89,33 @@ impl Hooks {
         Ok(Target::new(url, secret_of(root, &tag), tag))
     }
 
-    /// Notes which flow a target became.
-    pub fn became(&self, target: Target, flow: &FlowId) {
+    /// Notes which flow a target became, here and for the other processes.
+    pub async fn became(&self, watches: &Watches, target: Target, flow: &FlowId) {
+        watches.keep_flow(&target.tag, flow).await;
+        self.note(target.tag, flow.clone());
+    }
+
+    fn note(&self, tag: String, flow: FlowId) {
         let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
         if flows.len() >= KNOWN_FLOWS {
-            // A flow that is forgotten wakes all pollers, seldom: a loss of speed only.
+            // A flow that is forgotten is asked for again, or wakes all pollers, seldom: a loss of speed only.
             flows.clear();
         }
-        flows.insert(target.tag, flow.clone());
+        flows.insert(tag, flow);
     }
 
     fn flow_of(&self, tag: &str) -> Option<FlowId> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner).get(tag).cloned()
+    }
+
+    /// The same, if need be of a flow that another process made.
+    async fn find_flow(&self, watches: &Watches, tag: &str) -> Option<FlowId> {
+        if let Some(flow) = self.flow_of(tag) {
+            return Some(flow);
+        }
+        let flow = watches.flow_of(tag).await?;
+        self.note(tag.to_owned(), flow.clone());
+        Some(flow)
     }
 
     /// Whether a delivery is genuine.
@@ -152,7 +167,7 @@ pub fn admit(core: &Core, delivery: &Delivery<'_>) -> Result<(), Error> {
 }
 
 /// Takes a delivery that was admitted: checks it, and wakes the pollers that it is about.
-pub fn receive(core: &Core, delivery: &Delivery<'_>, body: &[u8], request_id: &str) -> Result<Answer, Error> {
+pub fn receive(core: &Arc<Core>, delivery: &Delivery<'_>, body: &[u8], request_id: &str) -> Result<Answer, Error> {
     let (hooks, now_ms, tag) = (&core.hooks, now_ms(), tag(delivery)?);
     let signature = Signature::read(delivery.signature, now_ms).map_err(refused)?;
     if body.len() > MAX_BODY_BYTES || !hooks.verify(&signature, tag, body) {
@@ -167,15 +182,27 @@ pub fn receive(core: &Core, delivery: &Delivery<'_>, body: &[u8], request_id: &s
     Ok(Answer::json(200, answer, request_id))
 }
 
-/// The most that a payload and a tag can tell: which run, else which flow.
-fn wake(core: &Core, tag: Option<&str>, body: &[u8]) {
+/// Says what a payload and a tag tell: which run, which flow.
+fn wake(core: &Arc<Core>, tag: Option<&str>, body: &[u8]) {
     let payload: Value = serde_json::from_slice(body).unwrap_or_default();
-    if payload["runId"].as_str().is_some_and(|run| core.watches.nudge(About::Run(run)) > 0) {
-        return;
-    }
-    let known = tag.and_then(|tag| core.hooks.flow_of(tag));
-    let flow = known.as_ref().map(FlowId::as_str).or(payload["flowId"].as_str());
-    core.watches.nudge(flow.map_or(About::Any, About::Flow));
+    let text = |name: &str| payload[name].as_str().map(ToOwned::to_owned);
+    let hint = |known: Option<FlowId>| {
+        let flow = known.map(|flow| flow.as_str().to_owned());
+        Hint { run: text("runId"), flow: flow.or_else(|| text("flowId")) }
+    };
+    let Some(runtime) = core.watches.runtime() else {
+        return core.watches.take(&hint(tag.and_then(|tag| core.hooks.flow_of(tag))), true);
+    };
+    let (core, tag, mut hint) = (Arc::clone(core), tag.map(ToOwned::to_owned), hint(None));
+    runtime.spawn(async move {
+        if let Some(tag) = &tag
+            && let Some(flow) = core.hooks.find_flow(&core.watches, tag).await
+        {
+            hint.flow = Some(flow.as_str().to_owned());
+        }
+        core.watches.take(&hint, true);
+        core.watches.tell_others(&hint).await;
+    });
 }
 
 /// The flow's tag in `/<tag>`; `None` for the path of the mount point itself.

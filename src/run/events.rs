@@ -109,9 +109,19 @@ impl Events {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                _ = self.heartbeat.tick() => self.outlet.write(Bytes::from_static(b": heartbeat\n\n")).await,
+                () = self.silence() => self.beat().await,
             }
         }
+    }
+
+    /// Resolves when a heartbeat is due.
+    pub(super) async fn silence(&mut self) {
+        self.heartbeat.tick().await;
+    }
+
+    /// Sends one.
+    pub(super) async fn beat(&mut self) {
+        self.outlet.write(Bytes::from_static(b": heartbeat\n\n")).await;
     }
 
     /// Ends the stream with what went wrong with the stream itself. Without an id: what the client saw last stays last.

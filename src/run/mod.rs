@@ -20,7 +20,7 @@ pub use handle::{Handles, RunRef};
 pub use id::{FlowId, Generation, SimRunId};
 pub use idempotency::{Key, Memory};
 pub use keys::{RootKeys, RunIds};
-pub use nudge::About;
+pub use nudge::{About, Hint};
 pub use owner::Owner;
 pub use read::{next_look, read, seen};
 pub use start::{Mode, RunRequest, start};

@@ -1,7 +1,9 @@
 //! A word to pollers that it is worth looking now. It carries nothing else: what became of a run is read from Sim.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 /// Whose pollers are meant. Sim's ids, as text, so that a nudge can be passed on to other processes.
@@ -13,6 +15,13 @@ pub enum About<'a> {
     Flow(&'a str),
     /// Some run, nobody knows which.
     Any,
+}
+
+/// What somebody says has moved: Sim's ids of a run and of its flow, as far as they are known. It is said to all processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    pub run: Option<String>,
+    pub flow: Option<String>,
 }
 
 /// How a nudged poller goes on.
@@ -33,6 +42,8 @@ const GUESS: Pace = Pace { gap: Duration::from_millis(2500), wait: Duration::fro
 pub(super) struct Nudges {
     likely: Notify,
     guess: Notify,
+    /// Whether another process polls the run: what is said to all, that one hears itself.
+    elsewhere: AtomicBool,
 }
 
 impl Nudges {
@@ -41,6 +52,17 @@ impl Nudges {
             About::Run(_) | About::Flow(_) => self.likely.notify_one(),
             About::Any => self.guess.notify_one(),
         }
+    }
+
+    /// One that every process is given.
+    pub(super) fn give_to_all(&self, about: About<'_>) {
+        if !self.elsewhere.load(Ordering::Relaxed) {
+            self.give(about);
+        }
+    }
+
+    pub(super) fn poll_elsewhere(&self, elsewhere: bool) {
+        self.elsewhere.store(elsewhere, Ordering::Relaxed);
     }
 
     /// Waits for one.

@@ -78,7 +78,7 @@ impl Poller {
     /// Must be called on the runtime.
     pub(super) fn start(core: &Arc<Core>, context: &Context, watched: Watched, line: Line, room: Room) {
         let (core, context) = (Arc::clone(core), context.clone());
-        core.watches.began();
+        core.watches.began(&core);
         tokio::spawn(Poller { core, context, watched, line, room, wait: FASTEST, misses: 0, failures: 0 }.poll());
     }
 
@@ -91,7 +91,12 @@ impl Poller {
                 // What somebody told who left may be old, unless nothing can follow it.
                 Claim::Ours(Some(Told::State(seen))) if seen.status.is_final() => self.learn(seen).await,
                 Claim::Ours(_) => self.read().await,
-                Claim::Theirs(told, left) => self.listen(told, Instant::now() + left).await,
+                Claim::Theirs(told, left) => {
+                    self.line.nudges.poll_elsewhere(true);
+                    let went_on = self.listen(told, Instant::now() + left).await;
+                    self.line.nudges.poll_elsewhere(false);
+                    went_on
+                }
             };
             if went_on.is_break() {
                 return;
@@ -124,8 +129,7 @@ impl Poller {
                     return ControlFlow::Break(());
                 }
                 self.wait = if news { FASTEST } else { longer(self.wait) };
-                least =
-                    allowance.map_or(Duration::ZERO, |left| left.pace(self.core.watches.counts().0).min(LONGEST_PAUSE));
+                least = allowance.map_or(Duration::ZERO, |left| left.pace(self.core.watches.runs()).min(LONGEST_PAUSE));
                 self.room.tell(&seen, self.wait.max(least)).await;
             }
             Err(error) => {

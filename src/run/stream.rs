@@ -1,6 +1,6 @@
 //! `POST /flows/:id/run` with `mode: 'stream'`: Sim's own events as they come, under our names.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
 use super::events::Events;
 use super::start::{RunRequest, Started, begin, call, explain, longest_seconds, recall, replay};
@@ -83,7 +83,7 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
     let mut events = Events::open(core, context, head);
     let mut slot = Slot::of(core, context, run);
     events.send("run", json::receipt(core, context, run, Status::Running)).await;
-    match forward(&mut events, told, limit).await {
+    match forward(&mut events, Source::new(told, limit)).await {
         Some(told) => {
             if !told.status.is_final() {
                 slot.keep();
@@ -101,36 +101,87 @@ async fn relay(core: &Arc<Core>, context: &Context, run: &RunRef, told: EventStr
 }
 
 /// Hands events on up to Sim's last word, which is not handed on but given back. `None`: the stream broke off before
-/// that, or came to `limit`, and Sim stops the run.
-async fn forward(events: &mut Events, mut told: EventStream, limit: Option<Instant>) -> Option<RunState> {
+/// that, or came to its limit, and Sim stops the run.
+async fn forward(events: &mut Events, mut sim: Source) -> Option<RunState> {
     loop {
-        let data = {
-            let mut next = pin!(told.next());
-            match soon(next.as_mut(), events.holds_some()).await {
-                Some(data) => data,
-                None => {
-                    events.flush().await;
-                    match limit {
-                        Some(limit) => events.meanwhile(timeout_at(limit, next)).await.ok().flatten(),
-                        None => events.meanwhile(next).await,
+        let there = soon(pin!(sim.next()), events.holds_some()).await;
+        let data = match there {
+            Some(data) => data,
+            None => {
+                sim.during(events.flush()).await;
+                loop {
+                    tokio::select! {
+                        data = sim.next() => break data,
+                        () = events.silence() => sim.during(events.beat()).await,
                     }
                 }
             }
         };
         match data.map_or(Frame::Done, Frame::read) {
-            Frame::Event(name, data) => events.add(name, data).await,
+            Frame::Event(name, data) => sim.during(events.add(name, data)).await,
             Frame::Ended(state) => {
-                events.flush().await;
-                // Only a connection that is read to its end can be used again.
-                let _ = timeout(RECORD_WITHIN, told.drain()).await;
+                sim.during(events.flush()).await;
+                sim.drain().await;
                 return Some(*state);
             }
             Frame::Done => {
+                drop(sim);
                 events.flush().await;
                 return None;
             }
             Frame::Unknown => {}
         }
+    }
+}
+
+/// Sim's events of a run that may last until a limit.
+struct Source {
+    /// `None`: it was left, and Sim stops the run.
+    told: Option<EventStream>,
+    limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl Source {
+    fn new(told: EventStream, limit: Option<Instant>) -> Self {
+        Self { told: Some(told), limit: limit.map(|limit| Box::pin(sleep_until(limit))) }
+    }
+
+    /// The next event; `None` at the end, and from the limit on.
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let told = self.told.as_mut()?;
+        tokio::select! {
+            biased;
+            () = reached(&mut self.limit) => {}
+            data = told.next() => return data,
+        }
+        self.told = None;
+        None
+    }
+
+    /// Does `work`, a write to a client that may be slow. If that takes until the limit, Sim is left first: what was begun
+    /// is written to its end, but the run shall not wait for it.
+    async fn during(&mut self, work: impl Future<Output = ()>) {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            () = &mut work => return,
+            () = reached(&mut self.limit), if self.told.is_some() => self.told = None,
+        }
+        work.await;
+    }
+
+    /// Reads what comes after the last word: only a connection that is read to its end can be used again.
+    async fn drain(self) {
+        if let Some(told) = self.told {
+            let _ = timeout(RECORD_WITHIN, told.drain()).await;
+        }
+    }
+}
+
+async fn reached(limit: &mut Option<Pin<Box<Sleep>>>) {
+    match limit {
+        Some(limit) => limit.await,
+        None => pending().await,
     }
 }
 

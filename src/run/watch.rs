@@ -1,17 +1,19 @@
 //! `GET /runs/:runId/events`: one poller for a run, however many watch it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
 use super::events::Events;
-use super::nudge::{About, Nudges};
+use super::nudge::{About, Hint, Nudges};
 use super::poller::{FASTEST, MISSES, News, Poller, Seen, Watched, longer, spread};
-use super::shared::Shared;
-use super::{RootKeys, RunRef};
+use super::shared::{Hints, Shared};
+use super::{FlowId, RootKeys, RunRef};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::{Code, Error};
@@ -32,12 +34,39 @@ pub struct Watches {
     shared: Shared,
     /// How many pollers there are, those included that only have to tell other processes that they end.
     alive: watch::Sender<usize>,
+    /// Whether what other processes say is heard.
+    hearing: AtomicBool,
 }
 
 impl Watches {
     /// With `redis`, processes with the same secrets share their pollers.
     pub(crate) fn new(roots: &RootKeys, redis: Option<Redis>) -> Self {
         Self { shared: Shared::new(roots, redis), ..Self::default() }
+    }
+
+    /// Notes the runtime. Must be called on it.
+    pub(crate) fn connect(&self) {
+        self.shared.connect();
+    }
+
+    /// The runtime on which other processes are told; `None` where nothing is shared.
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.shared.runtime()
+    }
+
+    /// Tells all processes what has moved.
+    pub async fn tell_others(&self, hint: &Hint) {
+        self.shared.tell(hint).await;
+    }
+
+    /// Keeps for all processes which flow a hook's address belongs to.
+    pub(crate) async fn keep_flow(&self, tag: &str, flow: &FlowId) {
+        self.shared.keep_flow(tag, flow).await;
+    }
+
+    /// The flow that was kept for a hook's address.
+    pub(crate) async fn flow_of(&self, tag: &str) -> Option<FlowId> {
+        self.shared.flow_of(tag).await
     }
 
     /// Has the run read now by whichever other process polls it.
@@ -75,15 +104,35 @@ impl Watches {
         receiver
     }
 
-    /// Makes the pollers that this is about look at Sim now, each no oftener than its pace allows. Gives their number.
+    /// Makes the pollers that this is about look at Sim now, each no oftener than its pace allows, wherever they poll. Gives
+    /// their number.
     pub fn nudge(&self, about: About<'_>) -> usize {
+        self.each(about, |nudges| nudges.give(about))
+    }
+
+    /// Takes a hint that all processes are given: the pollers of this one look. One about a run that is not watched is one
+    /// about its flow, and without a flow, where it came `first`, about any.
+    pub fn take(&self, hint: &Hint, first: bool) {
+        let give = |about| self.each(about, |nudges| nudges.give_to_all(about)) > 0;
+        let (run, flow) = (hint.run.as_deref(), hint.flow.as_deref());
+        if run.is_some_and(|run| give(About::Run(run))) {
+            return;
+        }
+        match flow {
+            Some(flow) => give(About::Flow(flow)),
+            None => (first || run.is_none()) && give(About::Any),
+        };
+    }
+
+    /// Does `work` for the pollers that this is about, and gives their number.
+    fn each(&self, about: About<'_>, work: impl Fn(&Nudges)) -> usize {
         let pollers = self.lock();
         let meant = pollers.iter().filter(|(watched, _)| match about {
             About::Run(run) => watched.run.run.as_str() == run,
             About::Flow(flow) => watched.run.flow.as_str() == flow,
             About::Any => true,
         });
-        meant.map(|(_, line)| line.nudges.give(about)).count()
+        meant.map(|(_, line)| work(&line.nudges)).count()
     }
 
     /// Ends the poller of a run if nobody watches it any more.
@@ -96,6 +145,11 @@ impl Watches {
         unwatched
     }
 
+    /// How many runs are watched.
+    pub(super) fn runs(&self) -> usize {
+        self.lock().len()
+    }
+
     /// How many runs are watched, and by how many.
     pub fn counts(&self) -> (usize, usize) {
         let pollers = self.lock();
@@ -106,8 +160,13 @@ impl Watches {
         self.lock().remove(watched);
     }
 
-    pub(super) fn began(&self) {
+    pub(super) fn began(&self, core: &Arc<Core>) {
         self.alive.send_modify(|alive| *alive += 1);
+        if !self.hearing.swap(true, Ordering::Relaxed)
+            && let Some(hints) = self.shared.hints()
+        {
+            tokio::spawn(hear(Arc::clone(core), hints));
+        }
     }
 
     pub(super) fn ended(&self) {
@@ -116,6 +175,26 @@ impl Watches {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Watched, Line>> {
         self.pollers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes what all processes are told, for as long as somebody watches here.
+async fn hear(core: Arc<Core>, mut hints: Hints) {
+    let watches = &core.watches;
+    loop {
+        tokio::select! {
+            hint = hints.next() => match hint {
+                Some(hint) => watches.take(&hint, false),
+                None => return,
+            },
+            () = watches.at_rest() => {
+                watches.hearing.store(false, Ordering::Relaxed);
+                // Somebody may have come meanwhile, and found that it is heard.
+                if *watches.alive.borrow() == 0 || watches.hearing.swap(true, Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
     }
 }
 

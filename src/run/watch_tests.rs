@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::config::Config;
 use crate::core::User;
-use crate::host::{Host, Level, Outlet, Question};
+use crate::host::{Host, Level, Outlet, Question, Told};
 use crate::metrics::Op;
 use crate::run::poller::{SLOWEST, id};
 use crate::run::{FlowId, Generation, Owner, SimRunId};
@@ -29,6 +30,33 @@ impl Host for Silent {
 
     fn open(&self, _: u32, _: Answer, window: usize) -> Outlet {
         Outlet::new(Arc::new(Pipe::new(window)), Box::new(|_| {}))
+    }
+
+    fn log_about(&self, _: Level, _: &'static str, _: &str, _: Value) {}
+}
+
+/// A client that reads at once; what came, and when.
+#[derive(Default)]
+struct Client(Arc<Mutex<Vec<(Instant, String)>>>);
+
+impl Host for Client {
+    fn ask(&self, _: u32, _: Question, _: Value) -> oneshot::Receiver<Option<Value>> {
+        oneshot::channel().1
+    }
+
+    fn open(&self, _: u32, _: Answer, window: usize) -> Outlet {
+        let (pipe, read) = (Arc::new(Pipe::new(window)), Arc::clone(&self.0));
+        let take = Arc::clone(&pipe);
+        let tell = move |told| {
+            if let Told::Waiting = told {
+                let mut taken = vec![0; window];
+                let (count, _) = take.take(&mut taken);
+                take.written(count);
+                let text = String::from_utf8(taken[..count].to_vec()).unwrap();
+                read.lock().unwrap().push((Instant::now(), text));
+            }
+        };
+        Outlet::new(pipe, Box::new(tell))
     }
 
     fn log_about(&self, _: Level, _: &'static str, _: &str, _: Value) {}
@@ -66,9 +94,13 @@ async fn sim_whose_run_takes(time: Duration) -> (String, Arc<AtomicUsize>) {
 }
 
 fn core(url: &str) -> Arc<Core> {
+    core_in(url, Arc::new(Silent))
+}
+
+fn core_in(url: &str, host: Arc<dyn Host>) -> Arc<Core> {
     let options = json!({ "baseUrl": url, "apiKey": "key", "apiVersion": "v2" });
     let (config, _) = Config::read(&json!({ "options": options, "env": {} }));
-    Arc::new(Core::new(config, Arc::new(Silent)).unwrap_or_else(|_| panic!("a good one")))
+    Arc::new(Core::new(config, host).unwrap_or_else(|_| panic!("a good one")))
 }
 
 fn context(user: &str) -> Context {
@@ -136,14 +168,15 @@ async fn a_run_of_half_an_hour_is_watched_to_its_end() {
     let core = core(&url);
     let began = Instant::now();
     let mut news = core.watches.follow(&core, &context("ann"), &run());
-    let mut told = Vec::new();
+    // A first read that fails would be the last one: no time passes until it is done.
+    let mut told = vec![next(&mut news).await.unwrap().status];
     while told.last() != Some(&Status::Completed) {
         // Sockets have their turn between the seconds.
         for _ in 0..300 {
             tokio::task::yield_now().await;
         }
-        if news.has_changed().unwrap() {
-            told.push(next(&mut news).await.unwrap().status);
+        if let Some(news) = next(&mut news).now_or_never() {
+            told.push(news.unwrap().status);
         }
         tokio::time::advance(Duration::from_secs(1)).await;
     }
@@ -154,6 +187,52 @@ async fn a_run_of_half_an_hour_is_watched_to_its_end() {
     assert!((asked.load(Ordering::SeqCst) as u64) < most, "{asked:?} of {most}");
     drop(end);
     let _ = blocked.await;
+}
+
+/// Lets `watch` follow a poller that is this test.
+fn played_poller(core: &Core, run: RunRef) -> (watch::Sender<News>, Arc<Nudges>) {
+    let (sender, nudges) = (watch::Sender::new(News::None), Arc::<Nudges>::default());
+    let watched = Watched { owner: context("ann").user.owner, run };
+    core.watches.lock().insert(watched, Line { sender: sender.clone(), nudges: Arc::clone(&nudges) });
+    (sender, nudges)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_hears_of_each_change_within_half_an_hour_and_every_15_s_of_silence_a_heartbeat() {
+    let client = Client::default();
+    let (read, began) = (Arc::clone(&client.0), Instant::now());
+    let core = core_in("http://127.0.0.1:9", Arc::new(client));
+    let (sender, _) = played_poller(&core, run());
+    let now = |status| {
+        let state = RunState::bare(status);
+        let json = json!({ "run": { "status": status } }).to_string().into();
+        sender.send_replace(News::State(Arc::new(Seen { id: id(&state), status, json })));
+    };
+    let changes = async {
+        now(Status::Running);
+        sleep(Duration::from_secs(601)).await;
+        now(Status::Paused);
+        sleep(Duration::from_secs(100)).await;
+        // Nothing that a watcher could see.
+        now(Status::Paused);
+        sleep(Duration::from_secs(1099)).await;
+        now(Status::Completed);
+    };
+    let head = Answer { status: 200, headers: Vec::new(), body: Default::default() };
+    let (context, run) = (context("ann"), run());
+    let (watched, ()) = tokio::join!(watch(&core, &context, &run, None, head), changes);
+    assert!(watched.is_ok());
+    let mut expected: Vec<(u64, String)> = Vec::new();
+    for (at, status, until) in [(0, "running", 601), (601, "paused", 1800), (1800, "completed", 1800)] {
+        expected.push((at, format!("event: status\ndata: {{\"run\":{{\"status\":\"{status}\"}}}}\n\n")));
+        expected.extend((at + 15..until).step_by(15).map(|at| (at, ": heartbeat\n\n".to_owned())));
+    }
+    let read = read.lock().unwrap();
+    let told = |(at, text): &(Instant, String)| {
+        let text = text.strip_prefix("id: ").and_then(|text| text.split_once('\n')).map_or(&**text, |(_, rest)| rest);
+        ((*at - began).as_secs(), text.to_owned())
+    };
+    assert_eq!(read.iter().map(told).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -179,6 +258,12 @@ fn waits_grow_to_their_longest_and_are_spread_over_a_fifth() {
         wait = longer(wait);
     }
     assert_eq!(wait, SLOWEST);
+}
+
+#[test]
+fn pollers_do_not_march_in_step() {
+    let waits: std::collections::HashSet<_> = (0..100).map(|_| spread(SLOWEST)).collect();
+    assert!(waits.len() > 10, "{waits:?}");
 }
 
 #[test]
@@ -255,4 +340,30 @@ async fn a_nudge_reaches_whom_it_is_about() {
     assert_eq!(reached(About::Flow("f")), 4);
     assert_eq!(reached(About::Any), 6);
     assert_eq!((reached(About::Run("f")), reached(About::Flow("r"))), (0, 0));
+}
+
+#[test]
+fn a_hint_reaches_those_of_its_run_else_of_its_flow_else_all_who_poll_here() {
+    let core = core("http://127.0.0.1:9");
+    let reference = |flow: &str, run: &str| {
+        let (flow, run) = (FlowId::parse(flow).unwrap(), SimRunId::parse(run).unwrap());
+        RunRef { flow, run, ..self::run() }
+    };
+    let runs = [("f", "r"), ("f", "r2"), ("f2", "r3")];
+    let nudges = runs.map(|(flow, run)| played_poller(&core, reference(flow, run)).1);
+    let woken = |run: Option<&str>, flow: Option<&str>, first: bool| {
+        core.watches.take(&Hint { run: run.map(Into::into), flow: flow.map(Into::into) }, first);
+        nudges.each_ref().map(|nudges| nudges.next().now_or_never().is_some())
+    };
+    assert_eq!(woken(Some("r"), None, true), [true, false, false]);
+    assert_eq!(woken(Some("r"), Some("f2"), true), [true, false, false]);
+    assert_eq!(woken(None, Some("f"), true), [true, true, false]);
+    assert_eq!(woken(Some("other"), Some("f"), false), [true, true, false]);
+    assert_eq!(woken(None, Some("other"), true), [false; 3]);
+    assert_eq!(woken(None, None, true), [true; 3]);
+    assert_eq!(woken(None, None, false), [true; 3]);
+    assert_eq!(woken(Some("other"), None, true), [true; 3], "it may be a run's that goes on under another id");
+    assert_eq!(woken(Some("other"), None, false), [false; 3], "it is watched elsewhere");
+    nudges[0].poll_elsewhere(true);
+    assert_eq!(woken(None, Some("f"), true), [false, true, false]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{ErrorKind, Script, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, interval, sleep, timeout};
 
@@ -20,9 +20,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often the connection has to show that it lives.
 const ALIVE: Duration = Duration::from_secs(5);
-/// Messages that wait for one room. What does not fit is missed; the room asks again anyway when the lease runs out.
-const QUEUE: usize = 16;
-
 const SCRIPT: &str = include_str!("lease.lua");
 
 /// What a room hears.
@@ -31,6 +28,25 @@ pub(super) enum Heard {
     Message(Bytes),
     /// Something may have been said that nobody here heard.
     Gap,
+}
+
+/// Who listens on a channel, for as long as this is kept.
+pub(super) struct Listener {
+    heard: mpsc::Receiver<Heard>,
+    bus: Arc<Bus>,
+}
+
+impl Listener {
+    pub(super) async fn recv(&mut self) -> Option<Heard> {
+        self.heard.recv().await
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.heard.close();
+        self.bus.changed.notify_one();
+    }
 }
 
 pub(super) struct Bus {
@@ -60,9 +76,9 @@ impl Bus {
         &self.redis.prefix
     }
 
-    /// Listens on `channel` until the receiver is dropped. Must be called on the runtime.
-    pub(super) fn join(self: &Arc<Self>, channel: &str) -> mpsc::Receiver<Heard> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+    /// Listens on `channel`; what is more than `queue` messages before one is taken is missed. Must be called on the runtime.
+    pub(super) fn join(self: &Arc<Self>, channel: &str, queue: usize) -> Listener {
+        let (sender, heard) = mpsc::channel(queue);
         let begin = {
             let mut rooms = self.rooms();
             rooms.of.entry(channel.to_owned()).or_default().push(sender);
@@ -73,12 +89,7 @@ impl Bus {
         } else {
             self.changed.notify_one();
         }
-        receiver
-    }
-
-    /// A receiver was dropped.
-    pub(super) fn leave(&self) {
-        self.changed.notify_one();
+        Listener { heard, bus: Arc::clone(self) }
     }
 
     /// The lease's script. `None`: Redis is away, or does not let us.
@@ -102,10 +113,14 @@ impl Bus {
     }
 
     pub(super) async fn publish(&self, channel: &str, message: &[u8]) {
-        let mut command = redis::cmd("PUBLISH");
-        command.arg(channel).arg(message);
-        let work = async |mut connection: Connection| answered(connection.query(&command).await);
-        let _: Option<Option<Value>> = self.redis.link.within(Instant::now() + ATTEMPT, work).await;
+        self.query(redis::cmd("PUBLISH").arg(channel).arg(message), ATTEMPT).await;
+    }
+
+    /// One command. `None`: Redis is away, does not let us, or is slower than `patience`.
+    pub(super) async fn query(&self, command: &Cmd, patience: Duration) -> Option<Value> {
+        let work = async |mut connection: Connection| answered(connection.query(command).await);
+        // Giving up early says nothing about Redis.
+        timeout(patience, self.redis.link.within(Instant::now() + ATTEMPT, work)).await.ok()??
     }
 
     fn rooms(&self) -> MutexGuard<'_, Rooms> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::poller::Seen;
-use super::names::Channel;
+use super::names::Named;
 use super::seal::Cipher;
 use crate::upstream::api::Status;
 
@@ -69,11 +69,11 @@ pub(super) fn left(cipher: &Cipher, from: &str) -> Option<Vec<u8>> {
 }
 
 /// Said by anybody who knows that the run has changed.
-pub(super) fn nudge(channel: &Channel) -> Option<Vec<u8>> {
+pub(super) fn nudge(channel: &Named) -> Option<Vec<u8>> {
     write(&channel.cipher, &Wire { from: "", kind: Kind::Nudge, id: None, status: None, state: None })
 }
 
-pub(super) fn is_nudge(channel: &Channel, sealed: &[u8]) -> bool {
+pub(super) fn is_nudge(channel: &Named, sealed: &[u8]) -> bool {
     let text = channel.cipher.open(sealed);
     let wire = text.as_deref().and_then(|text| serde_json::from_slice::<Wire<'_>>(text).ok());
     wire.is_some_and(|wire| wire.kind == Kind::Nudge)

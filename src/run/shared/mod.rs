@@ -2,18 +2,23 @@
 //! who does, each polls for itself, so that nobody is ever without news. It must not know how a run is read, nor who watches.
 
 mod bus;
+mod hints;
 mod message;
 mod names;
 mod room;
 mod seal;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
 
 use self::bus::Bus;
+pub(super) use self::hints::Hints;
 pub(super) use self::message::Told;
-use self::names::Names;
+use self::names::{Named, Names};
 pub(super) use self::room::{Claim, Room};
 use super::keys::MacKey;
+use super::nudge::Hint;
 use super::{FlowId, Owner, RootKeys, RunRef, SimRunId};
 use crate::policy::Redis;
 
@@ -24,26 +29,60 @@ pub(super) struct Shared(Option<Parts>);
 struct Parts {
     bus: Arc<Bus>,
     key: MacKey,
+    runtime: OnceLock<Handle>,
 }
 
 impl Shared {
     pub(super) fn new(roots: &RootKeys, redis: Option<Redis>) -> Self {
         let redis = redis.filter(|_| !roots.is_random());
-        Self(redis.map(|redis| Parts { bus: Bus::new(redis), key: roots.watch_key() }))
+        Self(redis.map(|redis| Parts { bus: Bus::new(redis), key: roots.watch_key(), runtime: OnceLock::new() }))
+    }
+
+    /// Notes the runtime, for what is said from other threads. Must be called on it.
+    pub(super) fn connect(&self) {
+        if let Some(parts) = &self.0 {
+            parts.runtime.get_or_init(Handle::current);
+        }
+    }
+
+    /// The runtime on which others are told; `None` where nothing is shared.
+    pub(super) fn runtime(&self) -> Option<&Handle> {
+        self.0.as_ref()?.runtime.get()
     }
 
     /// Where the pollers of `run` meet, those of one owner. Must be called on the runtime.
     pub(super) fn room(&self, owner: &Owner, run: &RunRef) -> Room {
-        Room::new(self.0.as_ref().map(|Parts { bus, key }| (bus, Names::of_room(key, bus.prefix(), owner, run))))
+        Room::new(self.0.as_ref().map(|Parts { bus, key, .. }| (bus, Names::of_room(key, bus.prefix(), owner, run))))
     }
 
     /// Has whichever process polls `run` read it now.
     pub(super) async fn nudge(&self, flow: &FlowId, run: &SimRunId) {
-        if let Some(Parts { bus, key }) = &self.0 {
-            let channel = names::Channel::new(key, bus.prefix(), flow, run);
+        if let Some(Parts { bus, key, .. }) = &self.0 {
+            let channel = Named::channel_of_run(key, bus.prefix(), flow, run);
             if let Some(message) = message::nudge(&channel) {
                 bus.publish(&channel.name, &message).await;
             }
         }
+    }
+
+    /// What all processes are told has moved. Must be called on the runtime.
+    pub(super) fn hints(&self) -> Option<Hints> {
+        self.0.as_ref().map(Hints::new)
+    }
+
+    pub(super) async fn tell(&self, hint: &Hint) {
+        if let Some(parts) = &self.0 {
+            hints::tell(parts, hint).await;
+        }
+    }
+
+    pub(super) async fn keep_flow(&self, tag: &str, flow: &FlowId) {
+        if let Some(parts) = &self.0 {
+            hints::keep(parts, tag, flow).await;
+        }
+    }
+
+    pub(super) async fn flow_of(&self, tag: &str) -> Option<FlowId> {
+        hints::flow_of(self.0.as_ref()?, tag).await
     }
 }

@@ -6,24 +6,39 @@ use super::super::owner::feed_prefixed;
 use super::super::{FlowId, Generation, Owner, RunRef, SimRunId};
 use super::seal::Cipher;
 
-/// Where all that concerns a run is said, whoever owns it.
-pub(super) struct Channel {
+/// A name, and what seals the contents.
+pub(super) struct Named {
     pub(super) name: String,
     pub(super) cipher: Cipher,
 }
 
-impl Channel {
-    /// `prefix` ends as it is to stand before the name.
-    pub(super) fn new(key: &MacKey, prefix: &str, flow: &FlowId, run: &SimRunId) -> Self {
-        let of = |label: &[u8]| {
+impl Named {
+    /// The channel on which all that concerns a run is said, whoever owns it. `prefix` ends as it is to stand before the name.
+    pub(super) fn channel_of_run(key: &MacKey, prefix: &str, flow: &FlowId, run: &SimRunId) -> Self {
+        let parts = [flow.as_str(), run.as_str()];
+        Self::derived(key, &format!("{prefix}sim:watch:"), ["channel/1", "channel-seal/1"], &parts)
+    }
+
+    /// The channel on which it is said what has moved, for whoever watches it.
+    pub(super) fn channel_of_hints(key: &MacKey, prefix: &str) -> Self {
+        Self::derived(key, &format!("{prefix}sim:watch:"), ["hints/1", "hints-seal/1"], &[])
+    }
+
+    /// The key that holds the flow which a hook's address belongs to.
+    pub(super) fn key_of_tag(key: &MacKey, prefix: &str, tag: &str) -> Self {
+        Self::derived(key, &format!("{prefix}sim:hook:"), ["tag/1", "tag-seal/1"], &[tag])
+    }
+
+    fn derived(key: &MacKey, before: &str, [label, seal]: [&str; 2], parts: &[&str]) -> Self {
+        let of = |label: &str| {
             let mut mac = key.mac();
-            for part in [label, flow.as_str().as_bytes(), run.as_str().as_bytes()] {
-                feed_prefixed(&mut mac, part);
+            for part in [label].iter().chain(parts) {
+                feed_prefixed(&mut mac, part.as_bytes());
             }
             mac
         };
-        let name = format!("{prefix}sim:watch:{}", hex(&truncated(of(b"channel/1"))));
-        Self { cipher: Cipher::new(&full(of(b"channel-seal/1")), &name), name }
+        let name = format!("{before}{}", hex(&truncated(of(label))));
+        Self { cipher: Cipher::new(&full(of(seal)), &name), name }
     }
 }
 
@@ -35,7 +50,7 @@ pub(super) struct Names {
     pub(super) last: String,
     /// Seals what is told.
     pub(super) cipher: Cipher,
-    pub(super) channel: Channel,
+    pub(super) channel: Named,
 }
 
 impl Names {
@@ -55,7 +70,7 @@ impl Names {
             lease: format!("{room}:poller"),
             last: format!("{room}:told"),
             cipher: Cipher::new(&full(of(b"room-seal/1")), &room),
-            channel: Channel::new(key, prefix, &run.flow, &run.run),
+            channel: Named::channel_of_run(key, prefix, &run.flow, &run.run),
         }
     }
 }
@@ -103,6 +118,18 @@ mod tests {
         let (ann, bob) = (names(1, "ann", "f", "r"), names(1, "bob", "f", "r"));
         assert_eq!(ann.channel.name, bob.channel.name);
         assert_ne!(ann.channel.name, names(1, "ann", "f", "s").channel.name);
+    }
+
+    #[test]
+    fn hints_have_a_channel_of_their_own_and_each_address_has_a_key() {
+        let roots = RootKeys::new(vec![Secret::new([1; 32])]).unwrap();
+        let key = roots.watch_key();
+        let hints = Named::channel_of_hints(&key, "chat::").name;
+        assert_eq!(hints, Named::channel_of_hints(&key, "chat::").name);
+        assert!(hints.starts_with("chat::sim:watch:"), "{hints}");
+        let tags = ["a-tag", "another"].map(|tag| Named::key_of_tag(&key, "chat::", tag).name);
+        assert_ne!(tags[0], tags[1]);
+        assert!(tags[0].starts_with("chat::sim:hook:") && !tags[0].contains("a-tag"), "{}", tags[0]);
     }
 
     #[test]

@@ -7,22 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::FromRedisValue;
-use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use super::super::poller::Seen;
-use super::bus::{Bus, Heard};
+use super::bus::{Bus, Heard, Listener};
 use super::message::{self, Message, Told};
 use super::names::Names;
 
-/// A lease lasts this much longer than until the next poll: as long again, within these bounds.
-const LEAST_SPARE: Duration = Duration::from_millis(500);
+/// A lease lasts this much longer than until the next poll: three quarters of that, within these bounds. So another polls
+/// within two intervals after the last poll, the asking included; one below 0.5 s counts as 0.5 s.
+const LEAST_SPARE: Duration = Duration::from_millis(400);
 const MOST_SPARE: Duration = Duration::from_secs(5);
 /// A lease while a poll is under way, and how often it is renewed then.
 const POLLING: Duration = Duration::from_secs(1);
-const RENEW: Duration = Duration::from_millis(250);
+const RENEW: Duration = Duration::from_millis(200);
 /// How long what was told last is kept for those who come late.
 const KEPT: Duration = Duration::from_secs(60);
+/// Messages that wait for a poller. What does not fit is missed; it asks again anyway when the lease runs out.
+const QUEUE: usize = 16;
 /// How long Redis may take to answer a poller for which nobody waits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,7 @@ struct Place {
     names: Names,
     /// Tells this poller from all others.
     token: String,
-    heard: mpsc::Receiver<Heard>,
+    heard: Listener,
     /// Whether it polls, as far as is known here.
     held: bool,
     /// The state that the others were told last.
@@ -54,7 +56,8 @@ impl Room {
         // Two pollers with one token would both poll; without randomness each does anyway.
         let random = getrandom::fill(&mut random).is_ok().then_some(random);
         Self(place.zip(random).map(|((bus, names), random)| {
-            let (token, heard) = (format!("{:032x}", u128::from_be_bytes(random)), bus.join(&names.channel.name));
+            let (token, heard) =
+                (format!("{:032x}", u128::from_be_bytes(random)), bus.join(&names.channel.name, QUEUE));
             Place { bus: Arc::clone(bus), names, token, heard, held: false, said: None }
         }))
     }
@@ -188,25 +191,32 @@ impl Place {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.heard.close();
-        self.bus.leave();
-    }
-}
-
 /// How long the lease of a poller lasts that polls next after `wait`.
 fn lease(wait: Duration) -> Duration {
-    wait + wait.clamp(LEAST_SPARE, MOST_SPARE)
+    wait + (wait * 3 / 4).clamp(LEAST_SPARE, MOST_SPARE)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::poller::FASTEST;
     use super::*;
 
+    /// What counts as an interval at the least.
+    const SHORTEST: Duration = Duration::from_millis(500);
+    /// What it takes to find that a lease has ended, and to ask for it.
+    const ASKING: Duration = Duration::from_millis(100);
+
     #[test]
-    fn a_lease_ends_within_two_waits_but_not_at_a_hiccup() {
-        let ms = Duration::from_millis;
-        assert_eq!([250, 2000, 5000, 30_000].map(|wait| lease(ms(wait))), [750, 4000, 10_000, 35_000].map(ms));
+    fn a_lease_leaves_time_to_take_over_within_two_intervals() {
+        for wait in (FASTEST.as_millis() as u64..=30_000).map(Duration::from_millis) {
+            assert!(lease(wait) + ASKING <= 2 * wait.max(SHORTEST), "{wait:?}: {:?}", lease(wait));
+        }
+    }
+
+    #[test]
+    fn a_lease_outlasts_a_hiccup_of_the_poll_that_renews_it() {
+        for wait in [250, 375, 500, 2000, 5000, 30_000].map(Duration::from_millis) {
+            assert!(lease(wait) >= wait + RENEW + Duration::from_millis(200), "{wait:?}: {:?}", lease(wait));
+        }
     }
 }
