@@ -546,6 +546,12 @@ export interface HintOptions extends SharedOptions {
  * that stops it.
  */
 export function listenToSim(socket: HintSocket, options: HintOptions): () => void;
+/**
+ * The same over a connection of its own, to the fork that `SIM_REALTIME_URL`, `SIM_REALTIME_TOKEN` and `SIM_REALTIME_EVENTS`
+ * name; with none of them set it does nothing. It needs `socket.io-client`. Gives the function that disconnects.
+ * @throws {SimError} `not_configured`: what is missing or wrong, each in `details.problems`
+ */
+export function listenToSim(options?: SharedOptions): () => void;
 
 /** {@link SimAdapter.health} of the adapter that the environment configures, made on first use. */
 export function health(options?: CallOptions): Promise<Health>;

@@ -5,6 +5,7 @@
 const { SimAdapter } = require('./express/adapter.js');
 const { SimError } = require('./express/error.js');
 const { SignatureError, signatureGuard, verifySignature } = require('./express/guard.js');
+const { listenToFork } = require('./express/fork.js');
 const { createLane } = require('./express/lane.js');
 const { createProbes } = require('./express/probes.js');
 const { openGateway } = require('./express/realtime.js');
@@ -66,7 +67,16 @@ function sharedWith({ adapter, ...rest } = {}) {
 const simHooks = (options) => createHooks(sharedWith(options));
 const attachRealtime = (io, { userOf, clientIp, ...rest } = {}) =>
   openGateway(io, sharedWith(rest), { userOf, clientIp });
-const listenToSim = (socket, { events, ...rest }) => takeHints(socket, sharedWith(rest), events);
+
+/** Of a socket of the host's, or with nothing but an adapter of the one that the environment names. */
+function listenToSim(socket, options) {
+  if (typeof socket?.on !== 'function') {
+    if (options !== undefined) throw new TypeError('listenToSim() takes a socket and its events, or neither');
+    return listenToFork(sharedWith(socket));
+  }
+  const { events, ...rest } = options;
+  return takeHints(socket, sharedWith(rest), events);
+}
 
 module.exports = {
   health,

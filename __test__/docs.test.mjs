@@ -46,9 +46,11 @@ test('every setting in .env.example has one comment line above it', () => {
 });
 
 test('README lists exactly the SIM_ settings that the sources read', () => {
-  const sources = readdirSync(path.join(root, 'src'), { recursive: true })
-    .filter((name) => name.endsWith('.rs'))
-    .flatMap((name) => matches(read(path.join('src', name)), /"(SIM_[A-Z_]+)"/g));
+  const named = (folder, ending, pattern) =>
+    readdirSync(path.join(root, folder), { recursive: true })
+      .filter((name) => name.endsWith(ending))
+      .flatMap((name) => matches(read(path.join(folder, name)), pattern));
+  const sources = [...named('src', '.rs', /"(SIM_[A-Z_]+)"/g), ...named('express', '.js', /\b(SIM_[A-Z_]+)\b/g)];
   expect(settings.filter((name) => name.startsWith('SIM_')).sort()).toEqual([...new Set(sources)].sort());
 });
 

@@ -294,6 +294,11 @@ class Bridge {
     this.#native.reply(id, answer);
   }
 
+  /** One line for the host's log. */
+  say(line) {
+    this.#log(line);
+  }
+
   #hookFailed(name, error) {
     this.#log({ level: 'warn', event: 'hook_failed', message: `${name} failed: ${error?.message ?? error}` });
   }

@@ -1,4 +1,4 @@
-// What docs/realtime.md says is so: its three examples run as they stand, on real sockets.
+// What docs/realtime.md says is so: its examples run as they stand, on real sockets.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,9 @@ import { atEnd, call, express5, startAdapter, startSim } from '../http/support.m
 import { start } from '../live/support.mjs';
 
 const page = readFileSync(new URL('../../docs/realtime.md', import.meta.url), 'utf8');
-const [server, client, kit, hints, ...rest] = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
+const [server, client, kit, listen, hints, ...rest] = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(
+  ([, code]) => code,
+);
 const nodeRequire = createRequire(import.meta.url);
 
 /** The adapter's router on Express, as `sim`, and a Socket.io server beside it. */
@@ -39,7 +41,7 @@ async function startExample(live = true) {
 }
 
 it('every example of the page is run below', () => {
-  expect([server, client, kit, hints].every(Boolean)).toBe(true);
+  expect([server, client, kit, listen, hints].every(Boolean)).toBe(true);
   expect(rest).toEqual([]);
 });
 
@@ -101,12 +103,22 @@ it.each([true, false])('the kit takes the socket when the server has one: %s', a
   });
 });
 
-it('hints of a fork of Sim are taken', async () => {
+it('hints of a fork that the environment names are taken, over a connection that says its token', async () => {
   const { sockets: fork, url, sim } = await startExample();
-  vi.stubEnv('SIM_REALTIME_URL', url);
-  vi.stubEnv('SIM_REALTIME_TOKEN', 'a-token');
+  const settings = [...page.matchAll(/^(SIM_REALTIME_\w+)=(\S+)/gm)].map(([, name, value]) => [name, value]);
+  expect(settings.map(([name]) => name)).toEqual(['SIM_REALTIME_URL', 'SIM_REALTIME_TOKEN', 'SIM_REALTIME_EVENTS']);
+  for (const [name, value] of settings) vi.stubEnv(name, name.endsWith('URL') ? url : value);
   atEnd(() => vi.unstubAllEnvs());
-  const { socket, stop } = new Function('require', 'sim', `${hints}\nreturn { socket, stop };`)(nodeRequire, sim);
+  atEnd(new Function('require', 'sim', `${listen}\nreturn stop;`)(nodeRequire, sim));
+  const [peer] = await once(fork, 'connection');
+  expect(peer.handshake.auth).toEqual({ token: '...' });
+});
+
+it('hints of a fork are taken over a socket of the host', async () => {
+  const { sockets: fork, url, sim } = await startExample();
+  const source = hints.replace('wss://sim.example.com', url);
+  const args = ['require', 'sim', 'oneTimeToken', `${source}\nreturn { socket, stop };`];
+  const { socket, stop } = new Function(...args)(nodeRequire, sim, async () => 'a-token');
   atEnd(() => socket.disconnect());
   const [peer] = await once(fork, 'connection');
   expect(peer.handshake.auth).toEqual({ token: 'a-token' });

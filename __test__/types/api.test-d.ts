@@ -55,6 +55,10 @@ export async function uses() {
   // @ts-expect-error: an address is a text
   attachRealtime(new Server(), { clientIp: () => 7 });
   listenToSim(io(), { adapter, events: { 'run-updated': { run: 'executionId' } } })();
+  listenToSim()();
+  listenToSim({ adapter })();
+  // @ts-expect-error: without a socket the events are those of SIM_REALTIME_EVENTS
+  listenToSim({ adapter, events: {} });
   express().use('/api/sim', simRouter(), simRouter({ adapter }), simRouter(options));
   express().use('/probes', simProbes(), simProbes({ adapter }));
   // @ts-expect-error: probes are those of an adapter that is there
