@@ -42,7 +42,8 @@ export function simForPage() {
  */
 export async function fillForPage(adapter) {
   if (configured()) return;
-  for (const { title: _title, ...draft } of drafts()) await adapter.createFlow(draft);
+  // The newest is listed first.
+  for (const { title: _title, ...draft } of drafts().reverse()) await adapter.createFlow(draft);
 }
 
 /** How to start each Sim of the tour: the configured one, or an emulator for each generation. */
