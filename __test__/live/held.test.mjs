@@ -90,7 +90,7 @@ async function standstill(...counts) {
     before = now;
     return still;
   };
-  await expect.poll(same, { interval: 300, timeout: 15_000 }).toBe(true);
+  await expect.poll(same, { interval: 300, timeout: 90_000 }).toBe(true);
 }
 
 /** What is held when the client stops at once, and when it stops again after so much more was read. */
@@ -115,7 +115,7 @@ describe.runIf(process.platform === 'linux')('of a streamed run that is not read
       while (left() > 0 && !over()) await new Promise((resolve) => setTimeout(resolve, 1));
     };
     expect(await held(await startTalk(oneByOne), MIB)).toBeLessThanOrEqual(256);
-  }, 60_000);
+  }, 180_000);
 
   it('at most 256 KiB when Sim is faster than the client', async () => {
     expect(await held(await startTalk(async () => {}), 16 * MIB)).toBeLessThanOrEqual(256);

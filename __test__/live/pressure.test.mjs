@@ -1,7 +1,7 @@
 // Readers that are slower than Sim: what they do not take stays in Sim, and nothing of it is lost.
 
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { atEnd, optionsFor, startAdapter, startHost } from '../http/support.mjs';
@@ -14,13 +14,16 @@ const COUNT = Math.ceil(TOTAL / TEXT.length);
 /** What the kernel may keep on the two connections of a stream, to Sim and to the client, and some more. */
 const BUFFERS = 32 * MIB;
 
-/** A Sim that sends numbered chunks as fast as they are taken; `sent()` is how many bytes were. */
+/** A Sim that sends numbered chunks as fast as they are taken; `sent()` is how many bytes were, and `left` resolves when a stream ends. */
 async function startFlood() {
   const sockets = new Set();
+  const leaving = new EventEmitter();
+  const left = once(leaving, 'left');
   const sim = await playSim({
     status: runIs('completed'),
     async execute(_req, res) {
       sockets.add(res.socket);
+      res.once('close', () => leaving.emit('left'));
       begin(res);
       for (let i = 0; i < COUNT; i += 1) {
         if (res.destroyed) return;
@@ -30,7 +33,7 @@ async function startFlood() {
     },
   });
   const sent = (socket) => socket.bytesWritten - socket.writableLength;
-  return { sim, sent: () => [...sockets].reduce((sum, socket) => sum + sent(socket), 0) };
+  return { sim, left, sent: () => [...sockets].reduce((sum, socket) => sum + sent(socket), 0) };
 }
 
 /** Waits until Sim has sent something, and then nothing more for a while. */
@@ -95,6 +98,16 @@ describe('a reader that stops', () => {
     expect(sent()).toBeLessThan(BUFFERS);
     expect(await inOrder(parse(await unread(host)))).toEqual([COUNT, 'completed']);
     expect(await inOrder(parse(response))).toEqual([COUNT, 'completed']);
+  });
+
+  it('and then goes away ends its run in Sim at once', async () => {
+    const { sim, sent, left } = await startFlood();
+    const response = await unread(await startHost(startAdapter(sim)));
+    await standstill(sent);
+    const began = performance.now();
+    response.destroy();
+    await left;
+    expect(performance.now() - began).toBeLessThan(1000);
   });
 
   it('of the Node API does the same', async () => {

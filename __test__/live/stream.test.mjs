@@ -1,9 +1,10 @@
 // Streamed runs against the emulated Sim: what is told, in which order, and what is refused before anything is told.
 
+import { EventEmitter, once } from 'node:events';
 import compression from 'compression';
 import { describe, expect, it } from 'vitest';
 import { documents, express4, express5, refusal, startAdapter, startAll, startHost } from '../http/support.mjs';
-import { names, refused, start, stream, watch } from './support.mjs';
+import { names, playSim, refused, start, stream, watch } from './support.mjs';
 
 const version = (apiVersion, more = {}) => ({
   sim: { apiVersions: [apiVersion], ...more.sim },
@@ -233,14 +234,42 @@ describe('a stream', () => {
 });
 
 describe('a client that goes away', () => {
-  it.each(['v2', 'v1'])('ends its streamed run in Sim (%s)', async (apiVersion) => {
+  it.each(['v2', 'v1'])('ends its streamed run in Sim at once (%s)', async (apiVersion) => {
     const { sim, host } = await startAll(['wait'], version(apiVersion));
     const told = await stream(host, 'wait');
     await told.next();
+    const began = performance.now();
     told.abort();
     const { run } = await sim.waitFor('abort');
+    expect(performance.now() - began).toBeLessThan(1000);
     expect(run.flowId).toBe('wait');
     await sim.waitFor('status', ({ status }) => status === 'cancelled');
+  });
+
+  it('ends it also before Sim has begun to answer', async () => {
+    const starts = new EventEmitter();
+    const sim = await playSim({
+      execute: (_req, res) => {
+        res.once('close', () => starts.emit('left'));
+        starts.emit('asked');
+      },
+    });
+    const host = await startHost(startAdapter(sim));
+    const asked = once(starts, 'asked');
+    const client = new AbortController();
+    const answer = fetch(`${host.url}/flows/f/run`, {
+      method: 'POST',
+      headers: { 'x-test-user': 'ann', 'content-type': 'application/json' },
+      body: '{"mode":"stream"}',
+      signal: client.signal,
+    });
+    await asked;
+    const left = once(starts, 'left');
+    const began = performance.now();
+    client.abort();
+    await expect(answer).rejects.toThrow();
+    await left;
+    expect(performance.now() - began).toBeLessThan(1000);
   });
 
   it('frees its place among the runs of its plan', async () => {
