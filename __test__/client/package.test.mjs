@@ -73,7 +73,7 @@ test('the types promise exactly what there is', async () => {
   expect(Object.keys(react).sort()).toEqual(declared('react.d.ts'));
 });
 
-test.each(['client/tsconfig.json', 'examples/librechat/tsconfig.json'])(
+test.each(['client/tsconfig.json', '__test__/types/react-19.json', 'examples/librechat/tsconfig.json'])(
   '%s has no type errors',
   async (project) => {
     const tsc = path.join(root, 'node_modules/.bin/tsc');
