@@ -4,6 +4,7 @@
 //   --only NAME  one scenario of bench/harness/scenarios.mjs, or `streams` for the times of streamed runs
 //   --gate       exit code 1 when a bar is missed
 //   --publish    writes the figures into docs/performance.md
+//   --growth     instead: what a request costs as users, open streams and processes become more
 
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -43,7 +44,7 @@ function machine() {
 }
 
 main(async () => {
-  const options = { quick: 'boolean', gate: 'boolean', publish: 'boolean', only: 'string' };
+  const options = { quick: 'boolean', gate: 'boolean', publish: 'boolean', growth: 'boolean', only: 'string' };
   const { values } = parseArgs({
     options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])),
   });
@@ -53,6 +54,10 @@ main(async () => {
   }
   await prepare('release');
   await installWrk();
+  if (values.growth) {
+    const { growth } = await import('../bench/growth.mjs');
+    return growth({ machine: machine(), ...values });
+  }
 
   const pace = values.quick ? PACES.quick : PACES.full;
   const result = { machine: machine(), pace, bars: [], scenarios: [] };

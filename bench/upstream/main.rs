@@ -2,7 +2,8 @@
 //! are what is measured. One thread serves all connections, so that it takes as little of the machine as it can. It checks
 //! nothing: whether a request is signed is found out elsewhere, before anything is measured.
 //!
-//! Ids choose the answer: the flow `size-4096` is one of 4096 bytes, a streamed run of `events-500` tells 500 events.
+//! Ids choose the answer: the flow `size-4096` is one of 4096 bytes, a streamed run of `events-500` tells 500 events, runs of
+//! `endless` go on for ever.
 //! Prints its port; ends when its standard input does.
 
 use std::cell::RefCell;
@@ -17,6 +18,8 @@ use tokio::task::LocalSet;
 type Answers = RefCell<HashMap<String, Rc<[u8]>>>;
 
 const RECORD: &str = r#""status":"completed","startedAt":"2026-01-01T00:00:00.000Z","endedAt":"2026-01-01T00:00:01.000Z","durationMs":1000,"paused":null,"cost":{"total":0.01},"error":null,"output":{"content":"done"}"#;
+
+const GOES_ON: &str = r#""status":"running","startedAt":"2026-01-01T00:00:00.000Z","endedAt":null,"durationMs":null,"paused":null,"cost":null,"error":null,"output":null"#;
 
 fn main() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -112,7 +115,8 @@ fn answer(head: &Head<'_>, answers: &Answers) -> Rc<[u8]> {
             json(202, "Accepted", body.as_bytes()).into()
         }
         ["api", "v2", "workflows", id, "runs", run] => {
-            let body = format!(r#"{{"data":{{"runId":"{run}","workflowId":"{id}",{RECORD}}}}}"#);
+            let state = if id == "endless" { GOES_ON } else { RECORD };
+            let body = format!(r#"{{"data":{{"runId":"{run}","workflowId":"{id}",{state}}}}}"#);
             json(200, "OK", body.as_bytes()).into()
         }
         ["api", "v2", "workflows", id] => kept(answers, head.target, || json(200, "OK", &flow(id, number(id)))),
