@@ -32,9 +32,11 @@ const FLOW: &str = "a3f2c9d4-5b6e-4f70-8a91-b2c3d4e5f607";
 const EXPIRES: u64 = 4_102_444_800;
 
 type Work = Box<dyn FnMut()>;
+/// Makes a work ready.
+type Ready = fn() -> Work;
 
-/// A work by its name, and how it is made ready.
-const WORKS: [(&str, fn() -> Work); 10] = [
+/// The works by their names.
+const WORKS: [(&str, Ready); 10] = [
     ("verify", verify),
     ("verify-known", verify_known),
     ("limit", limit),
