@@ -73,8 +73,11 @@ it('the address of a flow that another process made names it in all, and nothing
   expect(days).toBeGreaterThan(89);
 }, 60_000);
 
-it('a hook of which nothing is known hurries all, in all processes', async () => {
-  const { sim, watching, idle } = await startTwo();
+it('a hook of which nothing is known hurries all, in all processes, also where nobody watched for a while', async () => {
+  const { sim, server, watching, idle } = await startTwo();
+  const { watched } = await watchFlow(sim, watching.host, 'other');
+  watched.abort();
+  await expect.poll(() => server.command('PUBSUB', 'CHANNELS')).toBe('');
   const run = await watchFlow(sim, watching.host, 'approve');
   await grownTo(1500, run.times);
   await deliver(`${idle.callback}/unknown`, '{}', { secret: secretOf('unknown') });
