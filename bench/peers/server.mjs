@@ -42,9 +42,8 @@ function constant() {
 /** An Express application with the peer at the place that users mount it. */
 async function application() {
   const app = express();
-  // Neither is part of what is compared.
+  // As LibreChat has it: everything else is Express's default, ETags for what goes through `res.json` among it.
   app.disable('x-powered-by');
-  app.disable('etag');
   if (settings.mount === 'json') app.use(express.json({ limit: '3mb' }));
   app.use('/api/sim', await PEERS[settings.peer]());
   return app;
