@@ -42,8 +42,11 @@ async function measureUsers(sim, pace) {
   const rows = [];
   for (const users of pace.users) {
     const one = await Measured.start({ sim, users });
+    // What the first requests bring into being is not the users'.
+    await ask([one], { ...pace.ask, rounds: 1 });
     const before = await one.ask();
     const after = await one.ask('meet all');
+    if (after.known !== users) throw new StepError(`the limiter knows ${after.known} of ${users} users`);
     rows.push({ users, ...(await ask([one], pace.ask)), held: after.rss - before.rss, rss: (await one.ask()).rss });
     await one.end();
   }
@@ -55,7 +58,7 @@ async function measureStreams(sim, pace) {
   const rows = [];
   for (const streams of pace.streams) {
     const one = await Measured.start({ sim });
-    // What the first requests bring into being is not the streams'.
+    // As above, of the streams.
     await ask([one], { ...pace.ask, rounds: 1 });
     const before = await one.ask();
     const close = await openStreams(one.url, streams);

@@ -31,7 +31,7 @@ export class Measured {
     return one;
   }
 
-  /** What it has used so far: CPU in µs, and what is resident, in bytes. */
+  /** What it has used so far: CPU in µs, and what is resident, in bytes; and how many users its limiter knows. */
   async ask(question = 'usage') {
     const answer = once(this.#child, 'message');
     this.#child.send(question);
