@@ -2,7 +2,8 @@
 
 import { expect, it } from 'vitest';
 
-import { compare } from '../scripts/counts.mjs';
+import { collected, compare } from '../scripts/counts.mjs';
+import { StepError } from '../scripts/steps.mjs';
 
 const counted = (counts, rustc = '1.95.0') => ({ rustc, target: 'x86_64-unknown-linux-gnu', counts });
 
@@ -27,4 +28,10 @@ it('with another compiler the double is found still, and it says what to do', ()
   const { faults, hints } = compare(counted({ sign: 1000, mint: 500 }), counted({ sign: 2000, mint: 700 }, '1.96.0'));
   expect(faults).toEqual(['sign takes 2000 instructions, was 1000']);
   expect(hints).toEqual([expect.stringContaining('rustc 1.95.0')]);
+});
+
+it('what valgrind counted is read, and another form of it is named as such', () => {
+  expect(collected('==12== Events    : Ir\n==12== Collected : 41256\n')).toBe(41256);
+  expect(() => collected('==12== I refs: 41,256\n')).toThrow(StepError);
+  expect(() => collected('==12== I refs: 41,256\n')).toThrow('I refs: 41,256');
 });

