@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes .env (for Sim) and librechat.env (for LibreChat's .env) beside this script, with fresh secrets. Never overwrites
-# a file, never prints a secret. Needs only what POSIX and busybox have.
+# Writes .env (for Sim) and librechat.env (for LibreChat's .env) beside this script, with fresh secrets, and a .gitignore for
+# them where there is none. Never overwrites a file, never prints a secret. Needs only what POSIX and busybox have.
 #
 #   ./init.sh https://sim.example.com
 set -eu
@@ -60,6 +60,17 @@ SIM_PUBLIC_URL=$public_url
 SIM_SIGNING_SECRET=$signing_secret
 SIM_HANDLE_SECRET=$(secret)
 END
+
+# npm ships no .gitignore. Where there is one it is the repository's, or yours.
+if ! [ -e .gitignore ] && ! [ -L .gitignore ]; then
+  cat > .gitignore <<END
+# What init.sh writes, and the tarballs that the guard's image is made of.
+.env
+librechat.env
+.init.*
+guard/*.tgz
+END
+fi
 
 # A hard link is made only where no file is: a second run at the same moment cannot win twice.
 ln "$work.sim" .env

@@ -46,6 +46,29 @@ test('only the owner can read what it writes', () => {
   for (const file of written(folder)) expect(statSync(path.join(folder, file)).mode & 0o777).toBe(0o600);
 });
 
+// npm ships no .gitignore: a kit out of an installed package has none.
+test("git is kept from the secrets, also in a kit that came without the repository's .gitignore", () => {
+  const folder = kit();
+  const ignore = path.join(folder, '.gitignore');
+  const ours = readFileSync(ignore, 'utf8');
+  rmSync(ignore);
+  expect(init(folder, 'https://sim.example.com').status).toBe(0);
+  expect(readFileSync(ignore, 'utf8')).toBe(ours);
+  writeFileSync(path.join(folder, 'guard/sim-adapter-0.0.0.tgz'), '');
+  expect(run('git', ['init', '--quiet'], { cwd: folder }).status).toBe(0);
+  const { stdout } = run('git', ['status', '--porcelain', '--untracked-files=all'], { cwd: folder });
+  expect(stdout.split('\n')).toContain('?? init.sh');
+  expect(stdout).not.toMatch(/ (?:\.env|librechat\.env|guard\/.*\.tgz)$/m);
+});
+
+test('a .gitignore that is there already stays as it is', () => {
+  const folder = kit();
+  const ignore = path.join(folder, '.gitignore');
+  writeFileSync(ignore, 'mine\n');
+  expect(init(folder, 'https://sim.example.com').status).toBe(0);
+  expect(readFileSync(ignore, 'utf8')).toBe('mine\n');
+});
+
 test('a second run changes nothing and says so', () => {
   const folder = kit();
   init(folder, 'https://sim.example.com');

@@ -61,6 +61,9 @@ test.each(VERSIONS)('Kubernetes %s knows every object and every field of it', (v
   for (const rule of values.networkPolicy.ingress) {
     expect(complaints(version, 'networkpolicyingressrule-networking-v1', rule)).toEqual([]);
   }
+  for (const rule of values.networkPolicy.egress) {
+    expect(complaints(version, 'networkpolicyegressrule-networking-v1', rule)).toEqual([]);
+  }
   for (const variable of values.extraEnvVars) expect(complaints(version, 'envvar-v1', variable)).toEqual([]);
 });
 
@@ -98,5 +101,16 @@ test('the guard answers where the values let it in, and reaches what it leads to
     },
   });
   expect(service.spec.ports.map(({ targetPort }) => targetPort)).toEqual(ports.map(({ name }) => name));
+  // The app calls itself through its service. The chart's policy for it lets only realtime and cron in, and out only Postgres, realtime,
+  // DNS and port 443.
+  const app = {
+    'app.kubernetes.io/name': 'sim',
+    'app.kubernetes.io/instance': 'sim',
+    'app.kubernetes.io/component': 'app',
+  };
+  const itself = [{ podSelector: { matchLabels: app } }];
+  const ports3000 = [{ protocol: 'TCP', port: 3000 }];
+  expect(values.networkPolicy.ingress).toContainEqual({ from: itself, ports: ports3000 });
+  expect(values.networkPolicy.egress).toEqual([{ to: itself, ports: ports3000 }]);
   for (const { image } of [values.app, values.realtime, values.migrations]) expect(image.tag).toBe('v0.8.9');
 });

@@ -37,7 +37,7 @@ test('the tarballs hold what users need and nothing else', () => {
   ]) {
     expect(names).toContain(name);
   }
-  expect(names.filter((name) => /\.(node|rs|toml|test\.\w+)$|__test__|^scripts|\.env$/.test(name))).toEqual([]);
+  expect(names.filter((name) => /\.(node|rs|toml|tgz|test\.\w+)$|__test__|^scripts|\.env$/.test(name))).toEqual([]);
   expect(Object.keys(platforms).sort()).toEqual(
     Object.values(manifests())
       .map(({ name }) => name)
@@ -113,6 +113,14 @@ describe.each([
     test('cluster workers with one secret read the runs of each other, and all processes end by themselves', () => {
       const secret = 'not-a-secret-but-long-enough-for-one';
       expect(runs('cluster.cjs', secret)).toEqual({ ...workers, other: 'completed' });
+    });
+
+    test('worker threads each run a flow of their own, and all of them end by themselves', () => {
+      const ends = [
+        ['completed', 0],
+        ['completed', 0],
+      ];
+      expect(runs('worker.cjs')).toEqual({ node: version, workers: ends, main: 'completed' });
     });
 
     test('cluster workers without a secret know only runs of their own', () => {

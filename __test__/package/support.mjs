@@ -54,6 +54,8 @@ export function pack(folder) {
   const staged = stage(path.join(folder, 'staged'), { binaries });
   // What `init.sh` may have left in a checkout is nothing to publish.
   for (const name of ['.env', 'librechat.env']) writeFileSync(path.join(staged.main, 'deploy', name), 'SECRET=1\n');
+  // Nor are the tarballs that the guard's image is made of.
+  writeFileSync(path.join(staged.main, 'deploy/guard/sim-adapter-0.0.0.tgz'), 'not a tarball\n');
   const folders = [staged.main, ...Object.values(staged.platforms)];
   const packed = JSON.parse(
     npm(['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...folders], folder, clean),
