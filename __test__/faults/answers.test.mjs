@@ -179,6 +179,20 @@ describe('a connection', () => {
   });
 });
 
+it('an answer that comes before its request was read holds up nobody else', async () => {
+  const early = `HTTP/1.1 413 Payload Too Large\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+  const fine = `${HEAD}content-length: 15\r\n\r\n{"status":"ok"}`;
+  const answer = (socket, text) => {
+    // Of the large body nothing more is read, and the connection is kept.
+    socket.pause().write(text.startsWith('POST') ? early : fine);
+  };
+  const { adapter } = await rawSim(answer, { maxBodyBytes: 32 * 1024 * 1024 });
+  const input = { text: 'x'.repeat(16 * 1024 * 1024) };
+  await expect(adapter.runFlow('f', { input })).rejects.toMatchObject({ code: 'payload_too_large' });
+  const { sim } = await adapter.health({ timeoutMs: 2000 });
+  expect(sim.reachable).toBe(true);
+});
+
 /** A server's address; it is closed with the test. */
 async function listening(server) {
   const sockets = new Set();

@@ -24,6 +24,9 @@ const READ_AHEAD: usize = 64 * 1024;
 /// Notices a host that is gone while nothing is said.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// How soon a connection that was answered must be free for the next request: it nearly always is at once.
+const READY_WITHIN: Duration = Duration::from_millis(50);
+
 type Sender = http1::SendRequest<Full<Bytes>>;
 
 /// The way to Sim, and its idle connections.
@@ -93,7 +96,11 @@ impl Direct {
     async fn take(&self) -> Option<Sender> {
         loop {
             let (mut sender, since) = self.lock().idle.pop_back()?;
-            if since.elapsed() < POOL_IDLE && sender.ready().await.is_ok() {
+            if since.elapsed() >= POOL_IDLE {
+                continue;
+            }
+            // Whoever answers before it has read the whole request may never read the rest.
+            if sender.is_ready() || timeout(READY_WITHIN, sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
                 return Some(sender);
             }
         }
