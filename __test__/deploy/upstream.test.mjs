@@ -1,5 +1,5 @@
 // The weekly merge of the fork kit: the shell lines of upstream.yml, run as GitHub's runner would, between two bare
-// repositories on this disk. What `gh` does then is for GitHub to show.
+// repositories on this disk, and a `gh` that knows pull requests by their head and state. What GitHub's does is for GitHub to show.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,10 +14,11 @@ const SHELLS = { bash: ['--noprofile', '--norc', '-eo', 'pipefail'], undefined: 
 const LINES = Array.from({ length: 20 }, (_, index) => `line ${index}\n`);
 const readmeWith = (index, text) => LINES.with(index, `${text}\n`).join('');
 
-let step;
+let steps;
 beforeAll(() => {
   const [workflow] = parseYaml(readFileSync(path.join(root, 'deploy/fork/upstream.yml'), 'utf8'));
-  step = workflow.jobs.sync.steps.find(({ id }) => id === 'merge');
+  const find = (what) => workflow.jobs.sync.steps.find(what);
+  steps = { merge: find(({ id }) => id === 'merge'), pull: find(({ name }) => name === 'Pull request') };
 });
 
 function git(tree, ...args) {
@@ -59,9 +60,8 @@ function start({ own = {}, brand } = {}) {
   return { sim, upstream, fork, release };
 }
 
-/** The step in that checkout: its exit code, what it said to later steps and to people. */
-function merge({ fork, upstream }) {
-  const runner = emptyFolder();
+/** The first step in that checkout: its exit code, what it said to later steps and to people. */
+function merge({ fork, upstream }, runner = emptyFolder()) {
   const env = {
     UPSTREAM: upstream,
     RUNNER_TEMP: runner,
@@ -69,11 +69,70 @@ function merge({ fork, upstream }) {
     GITHUB_STEP_SUMMARY: path.join(runner, 'summary'),
   };
   for (const name of ['output', 'summary']) writeFileSync(path.join(runner, name), '');
-  writeFileSync(path.join(runner, 'step.sh'), step.run);
-  const told = run('bash', [...SHELLS[step.shell], path.join(runner, 'step.sh')], { cwd: fork, env });
+  const told = shell(steps.merge, fork, env);
   const read = (name) => readFileSync(path.join(runner, name), 'utf8');
   return { ...told, output: read('output'), summary: read('summary'), log: () => read('branding.log') };
 }
+
+function shell(step, fork, env) {
+  const script = path.join(emptyFolder(), 'step.sh');
+  writeFileSync(script, step.run);
+  return run('bash', [...SHELLS[step.shell], script], { cwd: fork, env });
+}
+
+// One line for each pull request: its state. `create` fails while there is a file `refused`.
+const GH = `#!/bin/sh
+cd "$PULLS"
+case "$1 $2" in
+  'auth setup-git') ;;
+  'pr list')
+    case "$*" in *'--head upstream-v0.9.0 '*) ;; *) exit 1 ;; esac
+    case "$*" in *'--state all '*) cat pulls ;; *) grep open pulls || : ;; esac ;;
+  'pr create')
+    test ! -e refused || exit 1
+    while [ $# -gt 1 ]; do
+      if [ "$1" = --body-file ]; then cat "$2" > body; fi
+      shift
+    done
+    echo open >> pulls ;;
+  *) exit 1 ;;
+esac
+`;
+
+/** GitHub's pull requests: their states, the body of the last one, and whether new ones are refused. */
+function github(...states) {
+  const folder = emptyFolder();
+  const file = (name) => path.join(folder, name);
+  writeFileSync(file('gh'), GH, { mode: 0o755 });
+  writeFileSync(file('pulls'), states.map((state) => `${state}\n`).join(''));
+  return {
+    folder,
+    refuse: () => writeFileSync(file('refused'), ''),
+    allow: () => rmSync(file('refused')),
+    states: () => readFileSync(file('pulls'), 'utf8').trim().split('\n').filter(Boolean),
+    body: () => readFileSync(file('body'), 'utf8'),
+  };
+}
+
+/** Both steps, as the runner would do them in a fresh checkout of main; answers the exit code of the last one. */
+function week(all, hub) {
+  git(all.fork, 'switch', '--quiet', 'main');
+  git(all.fork, 'branch', '--list', 'upstream-*', '--format=%(refname:short)')
+    .split('\n')
+    .filter(Boolean)
+    .forEach((name) => {
+      git(all.fork, 'branch', '--quiet', '-D', name);
+    });
+  git(all.fork, 'fetch', '--quiet', '--prune', 'origin');
+  const runner = emptyFolder();
+  const { status, output } = merge(all, runner);
+  const [, tag] = /^tag=(.+)$/m.exec(output) ?? [];
+  if (status !== 0 || tag === undefined) return status;
+  const env = { PATH: `${hub.folder}:${process.env.PATH}`, PULLS: hub.folder, RUNNER_TEMP: runner, TAG: tag };
+  return shell(steps.pull, all.fork, env).status;
+}
+
+const pushed = ({ fork }) => git(fork, 'ls-remote', 'origin', 'refs/heads/upstream-v0.9.0').split('\t')[0];
 
 const read = ({ fork }, file) => readFileSync(path.join(fork, file), 'utf8');
 const branch = ({ fork }) => git(fork, 'branch', '--show-current');
@@ -120,10 +179,49 @@ test('a branch of an earlier run is left alone, with whatever people did on it',
   const all = start();
   all.release({ 'README.md': readmeWith(19, 'theirs') }, 'v0.9.0');
   git(all.fork, 'push', '--quiet', 'origin', 'main:upstream-v0.9.0');
-  const { status, output, summary } = merge(all);
-  expect({ status, output }).toEqual({ status: 0, output: '' });
+  const { status, summary } = merge(all);
+  expect(status).toBe(0);
   expect(summary).toContain('upstream-v0.9.0 is there already');
   expect(branch(all)).toBe('main');
+});
+
+test('the branch is pushed, and a pull request shows what the branding did; the next week does no more', () => {
+  const all = start();
+  const hub = github();
+  all.release({ 'README.md': readmeWith(19, 'theirs') }, 'v0.9.0');
+  expect(week(all, hub)).toBe(0);
+  expect(hub.states()).toEqual(['open']);
+  expect(hub.body()).toMatch(/ missed, 0 skipped$/m);
+  const before = pushed(all);
+  expect(before).toMatch(/^[0-9a-f]{40}$/);
+  expect(week(all, hub)).toBe(0);
+  expect([hub.states(), pushed(all)]).toEqual([['open'], before]);
+});
+
+test('where the pull request was refused after the push, a later week opens it and leaves the branch alone', () => {
+  const all = start();
+  const hub = github();
+  hub.refuse();
+  all.release({ 'README.md': readmeWith(19, 'theirs') }, 'v0.9.0');
+  expect(week(all, hub)).not.toBe(0);
+  const before = pushed(all);
+  expect([hub.states(), before]).toEqual([[], expect.stringMatching(/^[0-9a-f]{40}$/)]);
+  expect(week(all, hub)).not.toBe(0);
+  hub.allow();
+  expect(week(all, hub)).toBe(0);
+  expect([hub.states(), pushed(all)]).toEqual([['open'], before]);
+});
+
+test('a pull request that people closed is not opened again, unless they delete the branch too', () => {
+  const all = start();
+  const hub = github('closed');
+  all.release({ 'README.md': readmeWith(19, 'theirs') }, 'v0.9.0');
+  git(all.fork, 'push', '--quiet', 'origin', 'main:upstream-v0.9.0');
+  expect(week(all, hub)).toBe(0);
+  expect(hub.states()).toEqual(['closed']);
+  git(all.fork, 'push', '--quiet', 'origin', ':upstream-v0.9.0');
+  expect(week(all, hub)).toBe(0);
+  expect(hub.states()).toEqual(['closed', 'open']);
 });
 
 test('a branded file that Sim took away is gone', () => {
