@@ -126,6 +126,7 @@ export async function* watchRun(transport, runId, { signal, timing, socket }) {
   let lastEventId = '';
   let renewed = false;
   for (;;) {
+    signal?.throwIfAborted();
     /** @type {SimError | undefined} */
     let lost;
     const fresh = renewed;
@@ -136,6 +137,7 @@ export async function* watchRun(transport, runId, { signal, timing, socket }) {
     const headers = lastEventId ? { 'last-event-id': lastEventId } : {};
     const renew = async () => {
       await transport.renew();
+      signal?.throwIfAborted();
       // What the socket says of itself is said when it connects.
       overSocket?.disconnect().connect();
     };

@@ -11,6 +11,9 @@ const TELL_MS = 32;
 
 const FREQUENT = ['chunk', 'thinking', 'reset', 'tool'];
 
+/** @param {import('./index.js').RunView['run']} run */
+const pauseOf = (run) => (run && 'paused' in run ? run.paused?.contextId : undefined);
+
 export class RunSession {
   #client;
   #view = EMPTY;
@@ -81,7 +84,7 @@ export class RunSession {
    */
   resume = (input = {}) =>
     this.#steer('resume', (run) => {
-      const contextId = 'paused' in run ? run.paused?.contextId : undefined;
+      const contextId = pauseOf(run);
       return this.#client.resumeRun(run.id, { input, ...(contextId && { contextId }) });
     });
 
@@ -144,7 +147,7 @@ export class RunSession {
     this.#set({ ...this.#view, busy, error: null });
     let error = null;
     try {
-      this.#learn(await act(run), signal);
+      this.#learn(await act(run), run, signal);
     } catch (caught) {
       error = asSimError(caught);
       // Somebody was quicker: what they did is what there is to see.
@@ -161,7 +164,7 @@ export class RunSession {
   async #reread(before, error, signal) {
     try {
       const run = await this.#client.run(before.id, { signal });
-      this.#learn(run, signal);
+      this.#learn(run, before, signal);
       return run.status === before.status ? error : null;
     } catch {
       return error;
@@ -169,13 +172,17 @@ export class RunSession {
   }
 
   /**
-   * The answer to something that was asked. Meanwhile the run may have been left, or have ended with more than this says.
+   * The answer to something that was asked. Meanwhile the run may have been left, have ended with more than this says, or
+   * have come to its next pause.
    *
    * @param {import('./index.js').Run} run
+   * @param {NonNullable<import('./index.js').RunView['run']>} before what was seen when it was asked
    * @param {AbortSignal} signal
    */
-  #learn(run, signal) {
-    if (!signal.aborted && !isFinal(this.#view.run?.status)) this.#set(withRun(this.#view, run));
+  #learn(run, before, signal) {
+    const { run: seen } = this.#view;
+    if (signal.aborted || isFinal(seen?.status)) return;
+    if (isFinal(run.status) || pauseOf(seen) === pauseOf(before)) this.#set(withRun(this.#view, run));
   }
 
   /** @param {import('./index.js').RunEvent} event @param {AbortSignal} signal of the run that it tells of */

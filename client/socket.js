@@ -52,6 +52,7 @@ function count(socket, run, by) {
  * @returns {AsyncGenerator<{event: string, id: string, data: any}, void>}
  */
 export async function* readSocket(socket, run, { lastEventId, signal, silentMs }) {
+  signal?.throwIfAborted();
   /** @type {any[]} */
   const events = [];
   let wake = () => {};

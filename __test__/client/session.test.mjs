@@ -257,6 +257,21 @@ test('a run that ended before the answer to cancel stays as it ended', async () 
   expect({ busy, connection }).toEqual({ busy: null, connection: 'closed' });
 });
 
+test('a pause that came before the answer to the one before it stays', async () => {
+  const { server, say, asked } = await serveHeld({ held: '/resume', first: [status('paused', 'p', paused)] });
+  const session = sessionOf(server);
+  session.watch('run-1');
+  await until(session, isStatus('paused'));
+  const resumed = session.resume({});
+  const answer = await asked;
+  const next = { ...paused, paused: { ...paused.paused, contextId: 'c-2' } };
+  await say(status('paused', 'q', next));
+  await until(session, (view) => view.run.paused.contextId === 'c-2');
+  answer(json(200, { run: run('running') }));
+  await resumed;
+  expect(session.getView()).toMatchObject({ busy: null, error: null, run: { status: 'paused', paused: next.paused } });
+});
+
 test.each([
   ['cancel', json(200, { run: run('cancelled') })],
   ['resume', json(200, { run: run('running', { durationMs: 3 }) })],

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 /** A page at a host with a real Socket.io server that does what `accept` does: the client, its socket, the HTTP requests. */
-async function page(accept, { answers = [stream([status('completed')])], timing } = {}) {
+async function page(accept, { answers = [stream([status('completed')])], timing, refresh = async () => 't' } = {}) {
   const host = await serve(...answers);
   const server = new Server(host.server);
   server.on('connection', (socket) => accept?.(socket));
@@ -25,7 +25,7 @@ async function page(accept, { answers = [stream([status('completed')])], timing 
   const socket = io(new URL(host.baseUrl).origin, { transports: ['websocket'], reconnectionDelay: 10 });
   closers.push(() => socket.disconnect());
   await once(socket, 'connect');
-  const options = { baseUrl: host.baseUrl, getToken: () => 't', refresh: async () => 't', socket };
+  const options = { baseUrl: host.baseUrl, getToken: () => 't', refresh, socket };
   const client = createClient({ ...options, timing: { ...QUICK, silentMs: 200, ...timing } });
   return { client, socket, server, requests: host.requests };
 }
@@ -113,4 +113,38 @@ test('a socket that the server ended is connected again', async () => {
   }
   expect(seen).toEqual(['open', 'running', 'lost', 'open', 'completed']);
   expect(requests).toEqual([]);
+});
+
+test('whoever leaves while the token is renewed leaves nothing behind, and the socket as it is', async () => {
+  const joins = [];
+  const accept = (socket) =>
+    socket.on('sim:join', ({ run }, ack) => {
+      joins.push(run);
+      ack({ ok: true });
+      socket.emit('sim:event', { run, event: 'reauth', data: {} });
+    });
+  let renewed;
+  const asked = new Promise((resolve) => {
+    renewed = resolve;
+  });
+  const refresh = () => new Promise((resolve) => renewed(() => resolve('t')));
+  const { client, socket } = await page(accept, { refresh });
+  const { id } = socket;
+  const abort = new AbortController();
+  const watched = all(client.watchRun('run-1', { signal: abort.signal }));
+  const renew = await asked;
+  abort.abort(new Error('enough'));
+  renew();
+  await expect(watched).rejects.toThrow('enough');
+  expect(socket.id).toBe(id);
+  expect(['sim:event', 'disconnect'].map((name) => socket.listeners(name))).toEqual([[], []]);
+  expect(joins).toEqual(['run-1']);
+});
+
+test('whoever has left already joins nothing', async () => {
+  const joins = [];
+  const { client, requests } = await page((socket) => socket.on('sim:join', ({ run }) => joins.push(run)));
+  const signal = AbortSignal.abort(new Error('enough'));
+  await expect(all(client.watchRun('run-1', { signal }))).rejects.toThrow('enough');
+  expect([joins, requests]).toEqual([[], []]);
 });
