@@ -516,7 +516,7 @@ export interface RealtimeOptions extends SharedOptions {
 /**
  * Watched runs over the host's own Socket.io server (`socket.io` 4): a client sends `sim:join` with `{run, lastEventId?}` and
  * gets each event of `GET /runs/:runId/events` as `sim:event` with `{run, event, id, data}`: docs/realtime.md. The user is
- * checked at each join; an `exp` of `socket.handshake.auth.token` ends what it let in.
+ * checked at each join; an `exp` of `socket.handshake.auth.token` ends what it let in, and the connection joins no more.
  */
 export function attachRealtime(
   io: SocketServer,
@@ -548,7 +548,8 @@ export interface HintOptions extends SharedOptions {
 export function listenToSim(socket: HintSocket, options: HintOptions): () => void;
 /**
  * The same over a connection of its own, to the fork that `SIM_REALTIME_URL`, `SIM_REALTIME_TOKEN` and `SIM_REALTIME_EVENTS`
- * name; with none of them set it does nothing. It needs `socket.io-client`. Gives the function that disconnects.
+ * name; with none of them set it does nothing. It needs `socket.io-client`. Gives the function that disconnects, as
+ * the adapter's `close()` does.
  * @throws {SimError} `not_configured`: what is missing or wrong, each in `details.problems`
  */
 export function listenToSim(options?: SharedOptions): () => void;

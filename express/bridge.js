@@ -95,6 +95,7 @@ class Bridge {
   #pending = new Map();
   #onClosed;
   #closed;
+  #closing = new AbortController();
   #drained = Buffer.allocUnsafeSlow(DRAINED);
   #atOnce = Buffer.allocUnsafeSlow(AT_ONCE);
   #unflushed = 0;
@@ -221,9 +222,9 @@ class Bridge {
     return this.#native.redisUp;
   }
 
-  /** Whether it takes no more requests. */
+  /** Aborted when it takes no more requests. */
   get closing() {
-    return this.#closed !== undefined;
+    return this.#closing.signal;
   }
 
   /** Resolves when nothing is under way any more; what takes longer than `drainMs` is answered `shutting_down`. */
@@ -231,6 +232,7 @@ class Bridge {
     this.#closed ??= new Promise((resolve) => {
       this.#onClosed = resolve;
       this.#native.close(drainMs);
+      this.#closing.abort();
     });
     return this.#closed;
   }

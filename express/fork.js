@@ -77,20 +77,21 @@ function loadClient() {
 /**
  * @param {import('./adapter.js').SimAdapter} adapter
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {() => void} disconnects
+ * @returns {() => void} disconnects, as the adapter's `close` does
  */
 function listenToFork(adapter, env = process.env) {
   const found = settings(env);
-  if (found === undefined) return () => {};
   const { bridge } = adapter;
+  if (found === undefined || bridge.closing.aborted) return () => {};
   const { url, token, events } = found;
   const socket = loadClient().io(url, { auth: { token }, forceNew: true });
-  const stop = takeHints(socket, adapter, events);
+  const forget = takeHints(socket, adapter, events);
   let [away, again] = [false, undefined];
   const left = (reason) => {
     if (!away)
       bridge.say({ level: 'warn', event: 'realtime_unavailable', message: `no hints from Sim's fork: ${reason}` });
     away = true;
+    clearTimeout(again);
     if (!socket.active) again = setTimeout(() => socket.connect(), REFUSED_MS).unref();
   };
   socket.on('connect', () => {
@@ -100,11 +101,15 @@ function listenToFork(adapter, env = process.env) {
   // What the other side says of it may hold anything.
   socket.on('connect_error', () => left(socket.active ? 'it cannot be reached' : 'it refuses SIM_REALTIME_TOKEN'));
   socket.on('disconnect', (reason) => reason !== 'io client disconnect' && left('the connection is lost'));
-  return () => {
-    stop();
+  const stop = () => {
+    bridge.closing.removeEventListener('abort', stop);
+    forget();
     clearTimeout(again);
     socket.disconnect();
   };
+  // The socket would keep the process alive.
+  bridge.closing.addEventListener('abort', stop);
+  return stop;
 }
 
 module.exports = { listenToFork };

@@ -28,7 +28,7 @@ function createProbes(adapter) {
   }
 
   async function isReady() {
-    return (await reachable()) && !bridge.closing && bridge.redisUp !== false;
+    return (await reachable()) && !bridge.closing.aborted && bridge.redisUp !== false;
   }
 
   const answer = (res, good) =>

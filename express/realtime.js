@@ -25,11 +25,15 @@ function shape(error) {
 
 const refusal = (code, message) => ({ error: { code, message } });
 
+const EXPIRED = refusal('unauthenticated', 'the token has expired');
+
 const invalid = (message) => refusal('invalid_request', message);
 
 /** One socket: the runs that it follows, and of each the last event that it was too slow to take. */
 class Member {
   runs = new Set();
+  /** Whether its token has ended: what comes after that is a new connection's. */
+  expired = false;
   #late = new Map();
   #waiting = false;
   #socket;
@@ -142,15 +146,16 @@ class Gateway {
   async #join(socket, member, request) {
     const { run, lastEventId } = request ?? {};
     if (typeof run !== 'string') return invalid('run: must be the id of a run');
+    if (member.expired) return EXPIRED;
     if (member.runs.size >= MOST_RUNS) return invalid(`a connection follows at most ${MOST_RUNS} runs`);
     member.runs.add(run);
     try {
       const watch = this.#watch(run, await this.#caller(socket));
       const first = await watch.next();
-      // It left, or is gone, while the answer was on its way.
+      // It left, or is gone, or its token ended, while the answer was on its way.
       if (!member.runs.has(run) || !socket.connected) watch.stop();
       else if (!first.done) this.#enter(member, run, watch, first.value, lastEventId, socket);
-      return { ok: true };
+      return member.expired ? EXPIRED : { ok: true };
     } catch (error) {
       // Also one that it had joined before: whoever is refused now follows no longer.
       this.#leave(member, run);
@@ -207,6 +212,7 @@ class Gateway {
   /** Ends all that a token let in when it expires, whoever verifies it, as the event streams do. */
   #expire(socket, member) {
     const expire = () => {
+      member.expired = true;
       for (const run of [...member.runs]) {
         this.#leave(member, run);
         member.tell(run, { event: 'reauth', data: {} });

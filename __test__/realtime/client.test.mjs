@@ -94,12 +94,17 @@ it('whoever stops watching leaves, also by a signal', async () => {
   await expect.poll(() => adapter.watches).toBe(0);
 });
 
-it('a token that is old, or becomes so, is renewed, and the socket connects with the new one', async () => {
+const jwtSecret = 'a-secret-for-tokens-only';
+
+it.each([
+  ['the adapter', { adapter: { auth: 'jwt', jwtSecret } }],
+  ['the host', { userOf: () => ({ id: 'ann' }) }],
+])('a token that is old, or becomes so, is renewed on the socket, where %s verifies it', async (_who, options) => {
   const sim = await startSim(['wait']);
-  const jwtSecret = 'a-secret-for-tokens-only';
-  const { url, host } = await startRealtime(sim, { adapter: { auth: 'jwt', jwtSecret } });
+  const { url, host } = await startRealtime(sim, options);
+  const as = options.adapter ? { user: null } : { user: 'ann' };
   const sign = (expiresIn) => jwt.sign({ id: 'ann' }, jwtSecret, { expiresIn });
-  const id = await start(host, 'wait', { user: null, headers: { authorization: `Bearer ${sign(60)}` } });
+  const id = await start(host, 'wait', { ...as, headers: { authorization: `Bearer ${sign(60)}` } });
   let token = sign(-1);
   const lives = [2, 60];
   const refresh = async () => {
@@ -112,7 +117,7 @@ it('a token that is old, or becomes so, is renewed, and the socket connects with
   const rest = all(events);
   // The one that it begins with is refused, the next one ends in mid-run.
   await expect.poll(() => lives.length, { timeout: 5000 }).toBe(0);
-  await call(host, 'POST', `/runs/${id}/cancel`, { user: null, headers: { authorization: `Bearer ${sign(60)}` } });
+  await call(host, 'POST', `/runs/${id}/cancel`, { ...as, headers: { authorization: `Bearer ${sign(60)}` } });
   expect(told(await rest)).toEqual(['status cancelled']);
 });
 

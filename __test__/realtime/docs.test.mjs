@@ -54,27 +54,24 @@ it('the two sides of the page understand each other, also after a lost connectio
   const watchOver = new Function('io', `${source}\nreturn watchOver;`)(connect);
   const id = await start(host, 'wait');
 
+  const renewals = [];
   const heard = [];
   atEnd(
-    watchOver(
-      url,
-      () => 'ann',
-      id,
-      (event) => heard.push(event),
-    ),
+    watchOver(url, { token: () => 'ann', renew: async () => renewals.push('ann') }, id, (event) => heard.push(event)),
   );
   const refused = [];
   atEnd(
-    watchOver(
-      url,
-      () => 'bob',
-      id,
-      (event) => refused.push(event),
-    ),
+    watchOver(url, { token: () => 'bob', renew: async () => renewals.push('bob') }, id, (event) => refused.push(event)),
   );
   await expect.poll(() => heard.at(-1)?.data.run.status).toBe('running');
   await expect.poll(() => refused.map(({ event, data }) => [event, data.error.code])).toEqual([['error', 'not_found']]);
 
+  const renewed = once(opened[0], 'connect');
+  sockets.emit('sim:event', { run: id, event: 'reauth', data: {} });
+  await renewed;
+  expect(renewals).toContain('ann');
+
+  await expect.poll(() => heard.at(-1)?.event).toBe('reauth');
   const told = heard.length;
   opened[0].disconnect().connect();
   await once(opened[0], 'connect');

@@ -9,6 +9,8 @@ import { connect, express4, express5, startRealtime, startSim } from './support.
 
 const code = ({ error }) => error?.code;
 
+const refusal = (message) => ({ error: { code: 'unauthenticated', message } });
+
 it.each([
   ['4', express4],
   ['5', express5],
@@ -178,6 +180,43 @@ it('the end of a token is the end, also of one that the host verifies', async ()
   while (event.event === 'status') event = await client.next();
   expect(event).toEqual({ run: id, event: 'reauth', data: {} });
   await expect.poll(() => adapter.watches).toBe(0);
+});
+
+it('after the end of its token a connection follows nothing more, and one that begins with such a token nothing at all', async () => {
+  const sim = await startSim(['wait']);
+  const { url, host, adapter } = await startRealtime(sim, { userOf: () => ({ id: 'ann' }) });
+  const id = await start(host, 'wait');
+  const token = (expiresIn) => jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn });
+  const refused = refusal('the token has expired');
+  const client = await connect(url, { token: token(2) });
+  expect(await client.join(id)).toEqual({ ok: true });
+  await expect.poll(() => client.events.at(-1)?.event, { timeout: 5000 }).toBe('reauth');
+  const told = client.events.length;
+  expect(await client.join(id)).toEqual(refused);
+  expect(client.events).toHaveLength(told);
+  expect(await (await connect(url, { token: token(-1) })).join(id)).toEqual(refused);
+  await expect.poll(() => adapter.watches).toBe(0);
+  // With a new token everything is as before.
+  client.socket.auth = { token: token(60) };
+  client.socket.disconnect().connect();
+  expect(await client.join(id)).toEqual({ ok: true });
+});
+
+it('a join that its token does not outlive is refused', async () => {
+  const waiting = [];
+  const sim = await playSim({
+    execute: (_req, res) => res.writeHead(202, { 'content-type': 'application/json' }).end('{"data":{"runId":"r"}}'),
+    status: (req, res) => waiting.push([req, res]),
+  });
+  const { url, host, adapter } = await startRealtime(sim, { userOf: () => ({ id: 'ann' }) });
+  const id = await start(host, 'f');
+  const client = await connect(url, { token: jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 2 }) });
+  const joined = client.join(id);
+  expect((await client.next()).event).toBe('reauth');
+  for (const request of waiting) runIs('running')(...request);
+  expect(await joined).toEqual(refusal('the token has expired'));
+  await expect.poll(() => adapter.watches).toBe(0);
+  expect(client.events).toHaveLength(1);
 });
 
 it('a limit counts by the address that the host names', async () => {

@@ -1,6 +1,7 @@
 // Hints from a fork of Sim: its events make watchers look, and are not believed. The connection is the host's, or one that
 // the environment names.
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import Module from 'node:module';
@@ -9,7 +10,7 @@ import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { grownTo, hurried, watchFlow } from '../hooks/support.mjs';
-import { atEnd, startAll } from '../http/support.mjs';
+import { atEnd, startAll, startSim } from '../http/support.mjs';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -87,6 +88,8 @@ function setFork(settings) {
 }
 
 describe('a fork that the environment names', () => {
+  const good = { URL: 'https://sim.example', TOKEN: 'a-secret-token', EVENTS: JSON.stringify(EVENTS) };
+
   it('is connected to with its token, and its events are hints', async () => {
     const { server, url } = await startFork();
     const { sim, adapter, host } = await startAll(['approve']);
@@ -105,12 +108,40 @@ describe('a fork that the environment names', () => {
     await gone;
   }, 30_000);
 
+  it('is let go when the adapter closes, so that the process ends by itself', async () => {
+    const { server, url } = await startFork();
+    const sim = await startSim([]);
+    const { url: SIM_BASE_URL, apiKey: SIM_API_KEY, workspaceId: SIM_WORKSPACE_ID } = sim;
+    const fork = { SIM_REALTIME_URL: url, SIM_REALTIME_TOKEN: 't', SIM_REALTIME_EVENTS: JSON.stringify(EVENTS) };
+    const code = `
+      const { listenToSim, SimAdapter } = require('@sigmacode/sim-adapter');
+      const adapter = new SimAdapter();
+      listenToSim({ adapter });
+      process.once('SIGTERM', () => adapter.close());`;
+    const env = { PATH: process.env.PATH, SIM_BASE_URL, SIM_API_KEY, SIM_WORKSPACE_ID, ...fork };
+    const host = spawn(process.execPath, ['-e', code], { env, cwd: import.meta.dirname, stdio: 'inherit' });
+    atEnd(() => host.kill('SIGKILL'));
+    await once(server, 'connection');
+    const ended = once(host, 'exit');
+    host.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  }, 15_000);
+
+  it('is not connected to by an adapter that has closed', async () => {
+    const { server, url } = await startFork();
+    const { adapter } = await startAll(['echo']);
+    setFork({ ...good, URL: url });
+    await adapter.close();
+    listenToSim({ adapter });
+    await connect(url);
+    expect(server.of('/').sockets.size).toBe(1);
+  });
+
   it('is named by no variable: nothing happens', () => {
     setFork({ URL: '', TOKEN: ' ', EVENTS: '' });
     expect(listenToSim()()).toBeUndefined();
   });
 
-  const good = { URL: 'https://sim.example', TOKEN: 'a-secret-token', EVENTS: JSON.stringify(EVENTS) };
   const events = (value) => ({ ...good, EVENTS: typeof value === 'string' ? value : JSON.stringify(value) });
 
   it.each([
