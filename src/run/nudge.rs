@@ -17,7 +17,7 @@ pub enum About<'a> {
     Any,
 }
 
-/// What somebody says has moved: Sim's ids of a run and of its flow, as far as they are known. It is said to all processes.
+/// What somebody says has moved: Sim's ids of a run and of its flow, as far as they are known. It is said to the other processes, too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     pub run: Option<String>,

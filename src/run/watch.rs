@@ -54,7 +54,7 @@ impl Watches {
         self.shared.runtime()
     }
 
-    /// Tells all processes what has moved.
+    /// Tells the other processes what has moved.
     pub async fn tell_others(&self, hint: &Hint) {
         self.shared.tell(hint).await;
     }
@@ -178,7 +178,7 @@ impl Watches {
     }
 }
 
-/// Takes what all processes are told, for as long as somebody watches here.
+/// Takes what other processes tell, for as long as somebody watches here.
 async fn hear(core: Arc<Core>, mut hints: Hints) {
     let watches = &core.watches;
     loop {

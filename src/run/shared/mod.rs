@@ -29,13 +29,25 @@ pub(super) struct Shared(Option<Parts>);
 struct Parts {
     bus: Arc<Bus>,
     key: MacKey,
+    /// Tells this process from the others. Without randomness nothing can be sealed, so nothing is said with it.
+    token: String,
     runtime: OnceLock<Handle>,
+}
+
+/// What tells one who speaks from all others. `None`: there is no randomness to be had.
+fn token() -> Option<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).ok()?;
+    Some(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 impl Shared {
     pub(super) fn new(roots: &RootKeys, redis: Option<Redis>) -> Self {
         let redis = redis.filter(|_| !roots.is_random());
-        Self(redis.map(|redis| Parts { bus: Bus::new(redis), key: roots.watch_key(), runtime: OnceLock::new() }))
+        Self(redis.map(|redis| {
+            let (bus, key, token) = (Bus::new(redis), roots.watch_key(), token().unwrap_or_default());
+            Parts { bus, key, token, runtime: OnceLock::new() }
+        }))
     }
 
     /// Notes the runtime, for what is said from other threads. Must be called on it.
@@ -65,7 +77,7 @@ impl Shared {
         }
     }
 
-    /// What all processes are told has moved. Must be called on the runtime.
+    /// What other processes say has moved. Must be called on the runtime.
     pub(super) fn hints(&self) -> Option<Hints> {
         self.0.as_ref().map(Hints::new)
     }

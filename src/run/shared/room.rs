@@ -52,12 +52,9 @@ struct Place {
 
 impl Room {
     pub(super) fn new(place: Option<(&Arc<Bus>, Names)>) -> Self {
-        let mut random = [0; 16];
         // Two pollers with one token would both poll; without randomness each does anyway.
-        let random = getrandom::fill(&mut random).is_ok().then_some(random);
-        Self(place.zip(random).map(|((bus, names), random)| {
-            let (token, heard) =
-                (format!("{:032x}", u128::from_be_bytes(random)), bus.join(&names.channel.name, QUEUE));
+        Self(place.zip(super::token()).map(|((bus, names), token)| {
+            let heard = bus.join(&names.channel.name, QUEUE);
             Place { bus: Arc::clone(bus), names, token, heard, held: false, said: None }
         }))
     }
