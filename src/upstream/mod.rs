@@ -13,6 +13,7 @@ mod incoming;
 mod lost;
 mod proxied;
 mod refusal;
+mod request;
 mod retry;
 mod sign;
 mod sse;
@@ -25,9 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -38,7 +38,7 @@ pub use call::{Call, Caller, Method, Repeat, Reply, Trace};
 pub use incoming::{Answered, Body, EventStream, Large, Sized};
 pub use refusal::{Failure, Meaning};
 
-use client::{Client, Incoming, Outgoing};
+use client::{Client, Incoming};
 use incoming::too_large;
 use lost::{Lost, timed_out};
 
@@ -92,9 +92,6 @@ enum Most {
     Begun,
 }
 
-/// More than any request has, so that the map never grows.
-const MOST_HEADERS: usize = 20;
-
 /// From here on an answer is large, in bytes.
 const LARGE: usize = 64 * 1024;
 
@@ -112,27 +109,10 @@ impl Upstream {
         metrics: Arc<Metrics>,
         host: Arc<dyn Host>,
     ) -> Result<Self, Problem> {
-        let mut key = HeaderValue::from_bytes(config.api_key.bytes()).map_err(|_| Problem {
-            name: "apiKey (SIM_API_KEY)".to_owned(),
-            message: "cannot be sent as a header".to_owned(),
-        })?;
-        key.set_sensitive(true);
-        let authority = &config.base_url[url::Position::BeforeHost..url::Position::AfterPort];
-        let mut fixed_headers = HeaderMap::new();
-        fixed_headers.insert(
-            HOST,
-            HeaderValue::from_str(authority).map_err(|_| Problem {
-                name: "baseUrl (SIM_BASE_URL)".to_owned(),
-                message: "its host cannot be sent as a header".to_owned(),
-            })?,
-        );
-        fixed_headers.insert(HeaderName::from_static("x-api-key"), key);
-        fixed_headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        fixed_headers.insert(USER_AGENT, HeaderValue::from_static(concat!("sim-adapter/", env!("CARGO_PKG_VERSION"))));
         Ok(Self {
             client: Client::new(config)?,
             base: config.base_url.clone(),
-            fixed_headers,
+            fixed_headers: request::fixed_headers(config)?,
             workspace: config.workspace_id.clone(),
             timeout: config.timeout,
             max_answer: config.max_answer_bytes,
@@ -361,79 +341,6 @@ impl Upstream {
         }
         Ok(raw)
     }
-
-    fn request(&self, caller: &Caller, call: &Call) -> Result<Outgoing, Error> {
-        let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
-        headers.extend(self.fixed_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let mut set = |name: &'static str, value: &str| -> Result<(), Error> {
-            let value = HeaderValue::from_str(value).map_err(unsendable)?;
-            headers.insert(HeaderName::from_static(name), value);
-            Ok(())
-        };
-        set("x-request-id", &caller.request_id)?;
-        set("x-sim-user", &caller.sim_user)?;
-        if let Some(trace) = &caller.trace {
-            set("traceparent", &trace.parent)?;
-            if let Some(state) = &trace.state {
-                set("tracestate", state)?;
-            }
-        }
-        for (name, value) in &call.headers {
-            set(name, value)?;
-        }
-        if call.body.is_some() {
-            set("content-type", "application/json")?;
-        } else if call.method != Method::Get {
-            // RFC 9110 §8.6: without it some proxies answer 411.
-            set("content-length", "0")?;
-        }
-        let method = match call.method {
-            Method::Get => http::Method::GET,
-            Method::Post => http::Method::POST,
-            Method::Put => http::Method::PUT,
-            Method::Patch => http::Method::PATCH,
-            Method::Delete => http::Method::DELETE,
-        };
-        let mut request = Outgoing { method, target: self.target(call)?, headers, body: call.body.clone() };
-        if let Some(signing) = &self.signing {
-            signing.add(&mut request).map_err(unsendable)?;
-        }
-        Ok(request)
-    }
-
-    /// The request target: as the URL standard writes it, which nearly always it is already.
-    fn target(&self, call: &Call) -> Result<PathAndQuery, Error> {
-        let prefix = self.base.path().trim_end_matches('/');
-        let query = call.query.as_deref();
-        let target = if is_plain(&call.path, query) {
-            let mut target = String::with_capacity(prefix.len() + call.path.len() + query.map_or(0, |q| q.len() + 1));
-            target.push_str(prefix);
-            target.push_str(&call.path);
-            if let Some(query) = query {
-                target.push('?');
-                target.push_str(query);
-            }
-            target
-        } else {
-            let mut url = self.base.clone();
-            url.set_path(&format!("{prefix}{}", call.path));
-            url.set_query(query);
-            url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
-        };
-        PathAndQuery::try_from(target).map_err(unsendable)
-    }
-}
-
-/// Whether nothing of a path and query would be written in another way in a URL.
-fn is_plain(path: &str, query: Option<&str>) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!$&()*+,;=:@/".contains(&byte);
-    let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
-    !dots && path.bytes().all(plain) && query.is_none_or(|query| query.bytes().all(|byte| plain(byte) || byte == b'%'))
-}
-
-/// A header value that HTTP cannot carry: something of the request was not checked where it came in.
-fn unsendable<E>(_: E) -> Error {
-    Error::new(Code::InvalidRequest, "the request cannot be sent to Sim as it is")
 }
 
 /// Failures that another try may mend.
