@@ -184,6 +184,16 @@ function startReader(sim) {
   };
 }
 
+/** The least that is resident for a while: what was only passing through, the allocators give back in their own time. */
+async function leastOf(resident) {
+  const seen = [];
+  for (let look = 0; look < 10; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    seen.push(await resident({}));
+  }
+  return Math.min(...seen);
+}
+
 describe('each stream that nobody reads holds at most 256 KiB in the process', () => {
   it('of a run that says much', async () => {
     const { sim, sent } = await startFlood();
@@ -192,13 +202,14 @@ describe('each stream that nobody reads holds at most 256 KiB in the process', (
     const withMore = async (open) => {
       await resident({ open });
       await standstill(sent);
-      return resident({});
+      return leastOf(resident);
     };
     // The first ones pay for what all of them use.
     const before = await withMore(100);
-    const after = await withMore(200);
-    expect((after - before) / 200).toBeLessThan(256 * 1024);
-  }, 60_000);
+    const after = await withMore(400);
+    console.log(`a stream that is not read: ${((after - before) / 400 / 1024).toFixed(0)} KiB`);
+    expect((after - before) / 400).toBeLessThan(256 * 1024);
+  }, 120_000);
 
   it('of a watched run whose state is large: all share it', async () => {
     let state = runIs('running');
@@ -214,7 +225,8 @@ describe('each stream that nobody reads holds at most 256 KiB in the process', (
     /** What is resident once so many more, who heard that the run goes on, do not read that it pauses. */
     const withMore = async (open) => {
       await resident({ open, watching: true });
-      const bytes = await become('paused', 'x'.repeat(4 * MIB));
+      await become('paused', 'x'.repeat(4 * MIB));
+      const bytes = await leastOf(resident);
       await become('running', '');
       return bytes;
     };
