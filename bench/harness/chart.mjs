@@ -34,6 +34,7 @@ export function chart(panels) {
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="12">`,
+    '<title>Requests per second of the package and its peers</title>',
     `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
     ...parts,
     '</svg>\n',
