@@ -46,10 +46,11 @@ function readStream(req, limit, done) {
   let size = 0;
   // A client that goes away in the middle gets no answer: then neither is called again.
   req.on('data', (chunk) => {
-    const before = size;
+    if (size > limit) return;
     size += chunk.length;
-    if (size <= limit) chunks.push(chunk);
-    else if (before <= limit) refuse();
+    if (size <= limit) return chunks.push(chunk);
+    chunks.length = 0;
+    refuse();
   });
   req.on('end', () => {
     if (size <= limit) done(false, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size));

@@ -123,7 +123,7 @@ impl Rest {
                     }
                     Some(Err(error)) => return Err(Broken::of(&error)),
                     None => {
-                        lease.is_whole();
+                        lease.ended();
                         return Ok(None);
                     }
                 }

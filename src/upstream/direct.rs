@@ -158,7 +158,8 @@ impl Lease {
         Self { direct: Arc::clone(direct), sender: Some(sender), whole, given_up }
     }
 
-    pub(super) fn is_whole(&self) {
+    /// The answer was read to its end.
+    pub(super) fn ended(&self) {
         self.whole.store(true, Ordering::Relaxed);
     }
 
