@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 
+import { keepAwake } from '../bench/harness/awake.mjs';
 import { measure } from '../bench/harness/measure.mjs';
 import { startUpstream } from '../bench/harness/processes.mjs';
 import { keep, publish } from '../bench/harness/publish.mjs';
@@ -60,7 +61,8 @@ main(async () => {
   }
 
   const pace = values.quick ? PACES.quick : PACES.full;
-  const result = { machine: machine(), pace, bars: [], scenarios: [] };
+  const result = { machine: { ...machine(), awake: keepAwake() }, pace, bars: [], scenarios: [] };
+  if (!result.machine.awake) console.log('idle processors may sleep: what waking them takes is in the figures');
   const upstream = await startUpstream();
   try {
     // Loads the addon, which `prepare` has just built.
