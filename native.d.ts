@@ -17,11 +17,12 @@ export declare class Native {
    */
   constructor(settings: string, wake: () => void)
   /**
-   * Takes a request, `head` as in `src/inbox.rs`. A number from 0 on: it waits for [`Native::flush`], and its answer
-   * comes under that number. A negative one: its answer is in `answer`, packed as in [`Native::drain`], that many
-   * bytes of it.
+   * Takes a request under a number that no call under way has: the first `head` bytes of `packed` are its head, as in
+   * `src/inbox.rs`, the next `body` its body, or `apart` is, where it is large. 0: it waits for [`Native::flush`], and its
+   * answer comes under that number. Else its answer is in `packed`, behind the request, packed as in [`Native::drain`],
+   * that many bytes of it.
    */
-  submit(head: string, body: string | Uint8Array | undefined, answer: Buffer): number
+  submit(call: number, packed: Buffer, head: number, body: number, apart?: Uint8Array | undefined | null): number
   /** Sets everything going that was submitted. */
   flush(): void
   /** Whether requests are limited by their client's address. */

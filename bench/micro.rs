@@ -4,13 +4,17 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::Criterion;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Method;
+use serde_json::json;
 use sha2::Sha256;
 
+use sim_adapter::arrival::{Asker, Request};
+use sim_adapter::config::Config;
+use sim_adapter::engine::{Engine, Submission};
 use sim_adapter::policy::{Ask, FrozenClock, Operation, Plans, Policy, PolicyConfig, Rate, Subject};
 use sim_adapter::proxy::path::CanonicalPath;
 use sim_adapter::proxy::rules::Rules;
@@ -36,7 +40,7 @@ type Work = Box<dyn FnMut()>;
 type Ready = fn() -> Work;
 
 /// The works by their names.
-const WORKS: [(&str, Ready); 10] = [
+const WORKS: [(&str, Ready); 11] = [
     ("verify", verify),
     ("verify-known", verify_known),
     ("limit", limit),
@@ -47,6 +51,7 @@ const WORKS: [(&str, Ready); 10] = [
     ("open", open),
     ("run-id", run_id),
     ("sse", sse_frames),
+    ("refuse", refuse),
 ];
 
 /// A token as LibreChat signs it.
@@ -201,6 +206,45 @@ fn sse_frames() -> Work {
         }
         assert_eq!(count, 100);
     })
+}
+
+/// A run above its user's limit, from the request to the bytes of the refusal.
+fn refuse() -> Work {
+    let options = json!({
+        "auth": "jwt",
+        "jwtSecret": SECRET,
+        "baseUrl": "http://127.0.0.1:9",
+        "apiKey": "key",
+        "signingSecret": SECRET,
+        "userMax": 1,
+    });
+    let (config, problems) = Config::read(&json!({ "options": options, "env": {} }));
+    let engine = Engine::start(config, problems, Box::new(|| ())).expect("good settings");
+    let (url, authorization) = (format!("/flows/{FLOW}/run"), format!("Bearer {}", token()));
+    let body = format!(r#"{{"input":{{"question":"{}"}},"mode":"async"}}"#, "x".repeat(215));
+    let mut answer = [0; 4096];
+    let mut submit = move || {
+        let request = Request {
+            method: "POST",
+            url: &url,
+            mount: "/api/sim",
+            asker: Asker::Nobody,
+            ip: None,
+            authorization: vec![&authorization],
+            request_id: None,
+            idempotency_key: None,
+            prefer: None,
+            traceparent: None,
+            tracestate: None,
+            last_event_id: None,
+            timeout: None,
+            body: body.clone().into(),
+            too_large: false,
+        };
+        engine.submit(0, black_box(request), &mut answer)
+    };
+    assert!(matches!(submit(), Submission::Pending), "the first is let through");
+    Box::new(move || assert!(matches!(submit(), Submission::Answered(_)), "refused at once"))
 }
 
 fn main() {

@@ -3,8 +3,9 @@
 // The host's end of the native adapter: hands requests over, takes answers in batches, answers the adapter's questions.
 // It knows neither Express nor promises.
 
+const { Calls } = require('./calls.js');
 const { answerers, configurationError, plainOptions, planReader } = require('./hooks.js');
-const { pack } = require('./inbox.js');
+const { Inbox } = require('./inbox.js');
 const { logTo } = require('./log.js');
 const { Native } = require('./native.js');
 const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END } = require('./outbox.js');
@@ -39,8 +40,8 @@ function environment() {
 
 /** Room for what is drained at a time, in bytes; one that needs more gets it. */
 const DRAINED = 256 * 1024;
-/** Room for an answer that comes at once: most refusals. A larger one comes by the other way. */
-const AT_ONCE = 4 * 1024;
+/** Room for the answer to a webhook. */
+const HOOK_ANSWER = 4 * 1024;
 
 /** How many submissions wait for one another at the most: with more the addon's thread idles through a busy turn. */
 const GROUP = 16;
@@ -91,13 +92,14 @@ class Bridge {
   #log;
   #answer;
   #planOf;
-  /** @type {Map<number, { sink: Sink, user: unknown }>} */
-  #pending = new Map();
+  /** @type {Calls<{ sink: Sink, user: unknown }>} */
+  #pending = new Calls();
   #onClosed;
   #closed;
   #closing = new AbortController();
   #drained = Buffer.allocUnsafeSlow(DRAINED);
-  #atOnce = Buffer.allocUnsafeSlow(AT_ONCE);
+  #inbox = new Inbox();
+  #hookAnswer = Buffer.allocUnsafeSlow(HOOK_ANSWER);
   #unflushed = 0;
   #flushing = false;
 
@@ -146,14 +148,22 @@ class Bridge {
    */
   submit(request, body, sink, user) {
     sink = traced(request, sink);
-    const submitted = this.#native.submit(pack(request), body, this.#atOnce);
-    if (submitted >= 0) {
-      this.#pending.set(submitted, { sink, user });
-      this.#flush();
-      return submitted;
+    const call = this.#pending.add({ sink, user });
+    try {
+      return this.#inbox.put(request, body, (packed, head, length, apart) => {
+        const answered = this.#native.submit(call, packed, head, length, apart);
+        if (answered === 0) {
+          this.#flush();
+          return call;
+        }
+        this.#pending.take(call);
+        unpack(packed, head + length, answered, answerTo(sink));
+        return undefined;
+      });
+    } catch (error) {
+      this.#pending.take(call);
+      throw error;
     }
-    unpack(this.#atOnce, -submitted, answerTo(sink));
-    return undefined;
   }
 
   /** Sets going what was submitted: one alone at once, many in groups, the last at the end of the event loop's turn. */
@@ -181,8 +191,8 @@ class Bridge {
    * @returns {boolean} whether it is answered
    */
   hook(delivery, body, sink) {
-    const length = this.#native.hook(delivery, body, this.#atOnce);
-    unpack(this.#atOnce, length, answerTo(sink));
+    const length = this.#native.hook(delivery, body, this.#hookAnswer);
+    unpack(this.#hookAnswer, 0, length, answerTo(sink));
     return length > 0;
   }
 
@@ -205,9 +215,8 @@ class Bridge {
   }
 
   cancel(call) {
-    const pending = this.#pending.get(call);
+    const pending = this.#pending.take(call);
     if (pending === undefined) return;
-    this.#pending.delete(call);
     pending.sink.abandoned?.();
     this.#native.cancel(call);
   }
@@ -245,7 +254,7 @@ class Bridge {
       this.#drained = Buffer.allocUnsafeSlow(-length);
       length = this.#native.drain(this.#drained);
     }
-    unpack(this.#drained, length, this.#receive);
+    unpack(this.#drained, 0, length, this.#receive);
   }
 
   #receive = (kind, first, second, head, packed, from, to) => {
@@ -267,9 +276,7 @@ class Bridge {
 
   /** The sink of a call of which this is the last that comes. */
   #end(call) {
-    const sink = this.#pending.get(call)?.sink;
-    this.#pending.delete(call);
-    return sink;
+    return this.#pending.take(call)?.sink;
   }
 
   #piece(call) {
@@ -281,7 +288,7 @@ class Bridge {
   }
 
   #written(call, bytes) {
-    if (this.#pending.has(call)) this.#native.written(call, bytes);
+    if (this.#pending.get(call)) this.#native.written(call, bytes);
   }
 
   async #question(id, call, name, about) {

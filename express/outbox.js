@@ -13,16 +13,17 @@ const END = 7;
 const HEADER_BYTES = 17;
 
 /**
- * Calls `visit(kind, first, second, head, packed, from, to)` for each record in the first `length` bytes of `packed`, where
- * its body is from one place to another: a view of its own for each would cost more than all else here.
+ * Calls `visit(kind, first, second, head, packed, from, to)` for each record in the `length` bytes of `packed` from `start`
+ * on; its body is from one place to another: a view of its own for each would cost more than all else here.
  * @param {Buffer} packed
+ * @param {number} start
  * @param {number} length
  * @param {(kind: number, first: number, second: number, head: string, packed: Buffer, from: number, to: number) => void}
  *   visit
  */
-function unpack(packed, length, visit) {
-  let at = 0;
-  while (at < length) {
+function unpack(packed, start, length, visit) {
+  let at = start;
+  while (at < start + length) {
     const headAt = at + HEADER_BYTES;
     const bodyAt = headAt + packed.readUInt32LE(at + 9);
     const end = bodyAt + packed.readUInt32LE(at + 13);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ const FAREWELL: Duration = Duration::from_millis(100);
 pub enum Submission {
     /// At once: so many bytes, packed.
     Answered(usize),
-    /// It goes on with the next flush; its answer will be in the outbox under this number.
-    Pending(u32),
+    /// It goes on with the next flush; its answer will be in the outbox.
+    Pending,
 }
 
 /// The adapter at work.
@@ -46,7 +46,6 @@ pub struct Engine {
     stop: Mutex<Option<oneshot::Sender<()>>>,
     /// Waits for the next flush.
     admitted: Mutex<Vec<(u32, Box<Work>)>>,
-    next_call: AtomicU32,
 }
 
 struct Shared {
@@ -118,14 +117,7 @@ impl Engine {
             let _on_runtime = handle.enter();
             pipeline.connect();
         }
-        Ok(Self {
-            pipeline,
-            shared,
-            runtime: handle,
-            stop: Mutex::new(Some(stop)),
-            admitted: Mutex::default(),
-            next_call: AtomicU32::new(0),
-        })
+        Ok(Self { pipeline, shared, runtime: handle, stop: Mutex::new(Some(stop)), admitted: Mutex::default() })
     }
 
     pub fn limits_ips(&self) -> bool {
@@ -136,9 +128,9 @@ impl Engine {
         self.pipeline.max_body_bytes()
     }
 
-    /// Admits a request. An answer that is there at once is packed into `into`, if it fits.
-    pub fn submit(&self, request: Request<'_>, into: &mut [u8]) -> Submission {
-        let call = self.next_call.fetch_add(1, Ordering::Relaxed);
+    /// Admits a request under a number that no call under way has. An answer that is there at once is packed into `into`, if
+    /// it fits.
+    pub fn submit(&self, call: u32, request: Request<'_>, into: &mut [u8]) -> Submission {
         let answer = if self.shared.closing.load(Ordering::Acquire) {
             Answer::error(&shutting_down(), &self.pipeline.request_id(request.request_id))
         } else {
@@ -148,7 +140,7 @@ impl Engine {
                     let (request_id, only_watches) = (work.request_id().to_owned(), work.only_watches());
                     self.shared.under_way().insert(call, UnderWay { task: None, request_id, only_watches });
                     lock(&self.admitted).push((call, work));
-                    return Submission::Pending(call);
+                    return Submission::Pending;
                 }
             }
         };
@@ -156,7 +148,7 @@ impl Engine {
             Ok(length) => Submission::Answered(length),
             Err(_) => {
                 self.shared.outbox.push(Event::Answer { call, answer });
-                Submission::Pending(call)
+                Submission::Pending
             }
         }
     }

@@ -32,7 +32,7 @@ pub mod user;
 use std::time::Duration;
 
 use bytes::Bytes;
-use napi::bindgen_prelude::{BufferSlice, Either3, Function, Uint8Array};
+use napi::bindgen_prelude::{BufferSlice, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use zeroize::{Zeroize, Zeroizing};
@@ -86,25 +86,27 @@ impl Native {
         Ok(Self { engine })
     }
 
-    /// Takes a request, `head` as in `src/inbox.rs`. A number from 0 on: it waits for [`Native::flush`], and its answer
-    /// comes under that number. A negative one: its answer is in `answer`, packed as in [`Native::drain`], that many
-    /// bytes of it.
+    /// Takes a request under a number that no call under way has: the first `head` bytes of `packed` are its head, as in
+    /// `src/inbox.rs`, the next `body` its body, or `apart` is, where it is large. 0: it waits for [`Native::flush`], and its
+    /// answer comes under that number. Else its answer is in `packed`, behind the request, packed as in [`Native::drain`],
+    /// that many bytes of it.
     #[napi]
     pub fn submit(
         &self,
-        head: String,
-        body: Either3<String, Uint8Array, ()>,
-        mut answer: BufferSlice<'_>,
-    ) -> napi::Result<i64> {
-        let body = match body {
-            Either3::A(text) => Bytes::from(text),
-            Either3::B(bytes) => Bytes::copy_from_slice(&bytes),
-            Either3::C(()) => Bytes::new(),
-        };
-        let request = inbox::read(&head, body).ok_or_else(|| napi::Error::from_reason("the head is not complete"))?;
-        Ok(match self.engine.submit(request, &mut answer) {
-            Submission::Pending(call) => i64::from(call),
-            Submission::Answered(length) => -(length as i64),
+        call: u32,
+        mut packed: BufferSlice<'_>,
+        head: u32,
+        body: u32,
+        apart: Option<&[u8]>,
+    ) -> napi::Result<u32> {
+        let incomplete = || napi::Error::from_reason("the request is not complete");
+        let (request, answer) = packed.split_at_mut_checked(head as usize + body as usize).ok_or_else(incomplete)?;
+        let (head, body) = request.split_at(head as usize);
+        let body = Bytes::copy_from_slice(apart.unwrap_or(body));
+        let request = inbox::read(head, body).ok_or_else(incomplete)?;
+        Ok(match self.engine.submit(call, request, answer) {
+            Submission::Pending => 0,
+            Submission::Answered(length) => length as u32,
         })
     }
 
