@@ -17,7 +17,6 @@ import { keep, publish } from '../bench/harness/publish.mjs';
 import { barRows, judge, plain, rows } from '../bench/harness/report.mjs';
 import { SCENARIOS } from '../bench/harness/scenarios.mjs';
 import { measureStreams } from '../bench/harness/streams.mjs';
-import { installWrk } from '../bench/harness/wrk.mjs';
 import { prepare } from './prepare.mjs';
 import { main, StepError, step } from './steps.mjs';
 
@@ -25,7 +24,7 @@ import { main, StepError, step } from './steps.mjs';
 const STREAMS = 'streams';
 
 const PACES = {
-  full: { warmMs: 2000, sliceMs: 3000, rounds: 5 },
+  full: { warmMs: 2000, sliceMs: 1250, rounds: 12 },
   quick: { warmMs: 250, sliceMs: 300, rounds: 2 },
 };
 
@@ -54,7 +53,6 @@ main(async () => {
     throw new StepError('--publish goes with neither --quick nor --only');
   }
   await prepare('release');
-  await installWrk();
   if (values.growth) {
     const { growth } = await import('../bench/growth.mjs');
     return growth({ machine: machine(), ...values });

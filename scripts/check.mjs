@@ -13,7 +13,7 @@ const GENERATED = ['native.js', 'native.d.ts'];
 const tool = ([name, program], ...args) => must(process.execPath, [packageProgram(name, program), ...args]);
 
 async function rustfmt() {
-  const manifests = ['Cargo.toml', 'bench/upstream/Cargo.toml'];
+  const manifests = ['Cargo.toml', 'bench/ends/Cargo.toml'];
   for (const manifest of manifests) await must('cargo', ['fmt', '--check', '--manifest-path', manifest]);
 }
 

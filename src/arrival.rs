@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::core::Core;
 use crate::error::{Code, Error, FieldError, invalid};
+use crate::hex;
 use crate::route::Route;
 use crate::run::Key;
 use crate::upstream::Trace;
@@ -134,7 +135,7 @@ fn is_traceparent(text: &str) -> bool {
 #[derive(Debug)]
 pub struct RequestIds {
     /// Makes the ids of this process its own.
-    seed: u64,
+    seed: [u8; 6],
     count: AtomicU64,
 }
 
@@ -146,10 +147,10 @@ impl Default for RequestIds {
 
 impl RequestIds {
     pub fn new() -> Self {
-        let mut seed = [0; 8];
+        let mut seed = [0; 6];
         // Without randomness ids are only less unique.
         let _ = getrandom::fill(&mut seed);
-        Self { seed: u64::from_be_bytes(seed), count: AtomicU64::new(0) }
+        Self { seed, count: AtomicU64::new(0) }
     }
 
     pub fn take(&self, given: Option<&str>) -> String {
@@ -159,7 +160,12 @@ impl RequestIds {
         };
         match given.filter(safe) {
             Some(id) => id.to_owned(),
-            None => format!("{:016x}{:08x}", self.seed, self.count.fetch_add(1, Ordering::Relaxed)),
+            None => {
+                let [_, _, count @ ..] = self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+                let mut id = hex::text(&self.seed);
+                hex::push(&mut id, &count);
+                id
+            }
         }
     }
 }

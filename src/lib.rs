@@ -10,6 +10,7 @@ pub mod error;
 pub mod failures;
 pub mod flow;
 pub mod health;
+mod hex;
 pub mod hooks;
 pub mod host;
 pub mod identity;

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 import { StepError } from '../../scripts/steps.mjs';
+import { load, writeRequests } from '../harness/load.mjs';
 import { median } from '../harness/report.mjs';
 import { proxy, SECRETS } from '../harness/requests.mjs';
-import { load, writeScript } from '../harness/wrk.mjs';
 
 /** As much as may be allowed to one user, over so long that nobody is forgotten meanwhile. */
 const LIMIT = { userMax: 100_000, userWindow: 60, ipMax: 0 };
@@ -64,9 +64,9 @@ const sum = (values) => values.reduce((all, value) => all + value, 0);
  *   request, requests of a round
  */
 export async function ask(all, { warmMs, sliceMs, rounds, connections }, { rest = 0, also = async () => 0 } = {}) {
-  const script = writeScript('growth', proxy(256));
+  const file = await writeRequests('growth', proxy(256));
   const each = Math.max(1, Math.floor(connections / all.length));
-  const slice = (ms) => Promise.all(all.map(({ url }) => load(url, script, each, ms)));
+  const slice = (ms) => Promise.all(all.map(({ url }) => load(url, file, each, ms)));
   const used = async () => sum((await Promise.all(all.map((one) => one.ask()))).map(({ cpu }) => cpu));
   await slice(warmMs);
   const figures = [];

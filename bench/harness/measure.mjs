@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 
 import { StepError } from '../../scripts/steps.mjs';
+import { load, writeRequests } from './load.mjs';
 import { withPeers } from './processes.mjs';
-import { load, writeScript } from './wrk.mjs';
 
 const PAGE = 4096;
 const RSS_EVERY_MS = 50;
@@ -32,18 +32,18 @@ async function watchMemory(pid, work) {
 const LONGEST = 16;
 
 /** One peer under load for a while: what it did, and what that cost. A slice in which the machine stood still is done again. */
-async function slice(scenario, peer, script, ms) {
+async function slice(scenario, peer, file, ms) {
   for (let times = 1; times <= LONGEST; times *= 2) {
-    const figures = await attempt(scenario, peer, script, ms * times);
+    const figures = await attempt(scenario, peer, file, ms * times);
     if (figures !== undefined) return figures;
   }
   throw new StepError(`${scenario.name}: ${peer.name} answered nothing`);
 }
 
 /** `undefined`: nothing was answered. */
-async function attempt(scenario, peer, script, ms) {
+async function attempt(scenario, peer, file, ms) {
   const before = await peer.usage('reset');
-  const [result, most] = await watchMemory(peer.pid, () => load(peer.url, script, scenario.connections, ms));
+  const [result, most] = await watchMemory(peer.pid, () => load(peer.url, file, scenario.connections, ms));
   const after = await peer.usage();
   const { requests, us, bytes, broken, refused } = result;
   if (requests === 0) return undefined;
@@ -69,15 +69,15 @@ async function attempt(scenario, peer, script, ms) {
  * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
  */
 export async function measure(scenario, upstream, { warmMs, sliceMs, rounds }) {
-  const script = writeScript(scenario.name, scenario.request);
+  const file = await writeRequests(scenario.name, scenario.request);
   const { mount, limit, peers: names, slower = 1 } = scenario;
   return withPeers(names, { mount, limit, upstream }, async (peers) => {
-    for (const peer of peers) await load(peer.url, script, scenario.connections, warmMs * slower);
+    for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs * slower);
     const figures = Object.fromEntries(names.map((name) => [name, []]));
     for (let round = 0; round < rounds; round++) {
       const first = round % peers.length;
       for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
-        figures[peer.name].push(await slice(scenario, peer, script, sliceMs * slower));
+        figures[peer.name].push(await slice(scenario, peer, file, sliceMs * slower));
       }
     }
     return figures;

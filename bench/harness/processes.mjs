@@ -12,14 +12,29 @@ export const FOLDER = path.join(root, '.build/bench');
 /** As much as may be allowed to one user; all of them together never reach it. */
 const UNLIMITED = { userMax: 100_000, userWindow: 1 };
 
+let built;
+
+/** The path of a program of bench/ends, built when the first is asked for. */
+export async function program(name) {
+  const manifest = path.join(root, 'bench/ends/Cargo.toml');
+  const target = path.join(FOLDER, 'target');
+  built ??= must('cargo', [
+    'build',
+    '--locked',
+    '--quiet',
+    '--release',
+    '--manifest-path',
+    manifest,
+    '--target-dir',
+    target,
+  ]);
+  await built;
+  return path.join(target, 'release', name);
+}
+
 /** @returns {Promise<{ url: string, end: () => void }>} */
 export async function startUpstream() {
-  const manifest = path.join(root, 'bench/upstream/Cargo.toml');
-  const target = path.join(FOLDER, 'target');
-  const options = ['--locked', '--quiet', '--release', '--manifest-path', manifest, '--target-dir', target];
-  await must('cargo', ['build', ...options]);
-  const program = path.join(target, 'release/bench-upstream');
-  const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(await program('upstream'), { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await new Promise((resolve, reject) => {
     child.on('error', reject).on('exit', () => reject(new Error('the upstream ended')));
     child.stdout.once('data', (line) => resolve(Number(line)));

@@ -73,7 +73,7 @@ impl<'a> Signature<'a> {
 pub(super) fn secret_of(root: &Secret, tag: &str) -> String {
     let Some(mac) = keyed(root.bytes()) else { return String::new() };
     let bytes = mac.chain_update(LABEL).chain_update([0]).chain_update(tag).finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex::text(&bytes)
 }
 
 /// HMAC takes a key of any length, so this is always something.

@@ -85,8 +85,8 @@ impl CanonicalPath {
         if raw.len() > MAX_PATH_LENGTH {
             return Err(PathError::TooLong);
         }
-        for (at, byte) in raw.bytes().enumerate() {
-            check_byte(byte, &raw.as_bytes()[at + 1..])?;
+        if let Some(at) = raw.bytes().position(|byte| !PLAIN[usize::from(byte)]) {
+            return Err(reason(raw.as_bytes()[at], &raw.as_bytes()[at + 1..]));
         }
         let Some(rest) = raw.strip_prefix('/') else {
             return Err(if raw.contains("://") { PathError::AbsoluteUrl } else { PathError::Relative });
@@ -120,10 +120,20 @@ impl fmt::Display for CanonicalPath {
     }
 }
 
-fn check_byte(byte: u8, after: &[u8]) -> Result<(), PathError> {
-    Err(match byte {
-        b'/' | b'.' | b'_' | b':' | b'~' | b'-' => return Ok(()),
-        _ if byte.is_ascii_alphanumeric() => return Ok(()),
+/// What stands in a path: each byte is looked up, on the way of every call.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b':' | b'~' | b'-');
+        byte += 1;
+    }
+    plain
+};
+
+/// Why a byte does not stand in a path.
+fn reason(byte: u8, after: &[u8]) -> PathError {
+    match byte {
         b'%' => encoded(after),
         b'\\' => PathError::Backslash,
         b'?' => PathError::Query,
@@ -133,7 +143,7 @@ fn check_byte(byte: u8, after: &[u8]) -> Result<(), PathError> {
         _ if byte.is_ascii_control() => PathError::Control,
         _ if !byte.is_ascii() => PathError::NonAscii,
         _ => PathError::Character,
-    })
+    }
 }
 
 fn encoded(after: &[u8]) -> PathError {

@@ -100,7 +100,8 @@ impl Rules {
     /// # Errors
     /// No rule has them, or the path names a flow that cannot exist.
     pub fn admit(&self, method: &Method, path: &CanonicalPath) -> Result<Target, Denied> {
-        if !self.0.iter().any(|rule| rule.admits(method, path)) {
+        let segments: Vec<&str> = path.segments().collect();
+        if !self.0.iter().any(|rule| rule.admits(method, &segments)) {
             return Err(Denied::NoRule);
         }
         Target::of(method, path).map_err(|_| Denied::NoSuchFlow)
@@ -125,12 +126,12 @@ impl Rule {
         Ok(Self { method, segments: parts.into_iter().skip(1).map(|part| part.map(Into::into)).collect() })
     }
 
-    fn admits(&self, method: &Method, path: &CanonicalPath) -> bool {
-        self.method == *method
-            && self.segments.len() == path.segments().count()
-            && self.segments.iter().zip(path.segments()).all(|(own, segment)| match own {
-                Some(literal) => &**literal == segment,
-                None => !RESERVED.contains(&segment),
+    fn admits(&self, method: &Method, segments: &[&str]) -> bool {
+        self.segments.len() == segments.len()
+            && self.method == *method
+            && self.segments.iter().zip(segments).all(|(own, segment)| match own {
+                Some(literal) => &**literal == *segment,
+                None => !RESERVED.contains(segment),
             })
     }
 }

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::hex;
+
 /// The longest id Sim takes (`X-Run-Id`, `X-Execution-Id`: 1 to 128 of `[A-Za-z0-9._:-]`).
 pub const MAX_ID_LENGTH: usize = 128;
 
@@ -132,11 +134,13 @@ impl<'a> Packed<'a> {
 }
 
 fn derived_text(bits: &[u8; 16]) -> String {
-    format!("{DERIVED_PREFIX}{:032x}", u128::from_be_bytes(*bits))
+    let mut text = DERIVED_PREFIX.to_owned();
+    hex::push(&mut text, bits);
+    text
 }
 
 fn uuid_text(bits: &[u8; 16]) -> String {
-    let hex = format!("{:032x}", u128::from_be_bytes(*bits));
+    let hex = hex::text(bits);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::id::{FlowId, SimRunId};
 use super::owner::{Owner, feed_prefixed};
+use crate::hex;
 
 /// The shortest root secret, in bytes.
 pub const MIN_SECRET_LENGTH: usize = 32;
@@ -171,7 +172,9 @@ impl RunIds {
     /// A key for a call that brought none: no other call, of any process, gets the same.
     pub fn fresh_key(&self) -> String {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        format!("{:032x}{count:016x}", u128::from_be_bytes(self.seed))
+        let mut key = hex::text(&self.seed);
+        hex::push(&mut key, &count.to_be_bytes());
+        key
     }
 }
 

@@ -49,7 +49,6 @@ pub struct RunRequest {
     wait: Option<Duration>,
     /// Whether the client chose the key, and so may send it again.
     has_key: bool,
-    fingerprint: Fingerprint,
 }
 
 impl RunRequest {
@@ -110,19 +109,8 @@ impl RunRequest {
             Some(key) => ids.derive(owner, &flow, key.as_str()),
             None => ids.derive(owner, &flow, &ids.fresh_key()),
         };
-        let fingerprint = Fingerprint::of(input.get().as_bytes());
         let has_key = terms.idempotency_key.is_some();
-        Ok(Self {
-            flow,
-            input,
-            id,
-            mode,
-            selected_outputs: Vec::new(),
-            timeout,
-            wait: terms.wait,
-            has_key,
-            fingerprint,
-        })
+        Ok(Self { flow, input, id, mode, selected_outputs: Vec::new(), timeout, wait: terms.wait, has_key })
     }
 
     /// How long the whole call may take, when the client says so of one that does not wait.
@@ -224,10 +212,11 @@ pub(super) async fn recall(
         return Ok(None);
     }
     let mismatch = || Error::new(Code::IdempotencyMismatch, "the Idempotency-Key was used with another request");
-    let seen = core.idempotency.begin(&request.id, request.fingerprint, StdInstant::now());
+    let asked = Fingerprint::of(request.input.get().as_bytes());
+    let seen = core.idempotency.begin(&request.id, asked, StdInstant::now());
     if seen == Seen::New
         && let Some(subject) = context.user.subject()
-        && !core.policy.is_same_request(&subject, request.id.as_str(), &request.fingerprint.to_text()).await
+        && !core.policy.is_same_request(&subject, request.id.as_str(), &asked.to_text()).await
     {
         core.idempotency.forget(&request.id);
         return Err(mismatch());

@@ -3,6 +3,19 @@
 
 use super::token::TokenError;
 
+/// What a token is made of (b64token): commas and blanks would be a second token. Each byte is looked up, on the way of every
+/// request.
+const B64TOKEN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        plain[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    plain
+};
+
 /// The token in the values of all `Authorization` headers of a request; `None` when there is no header, or one of
 /// another scheme, which is not ours to judge.
 ///
@@ -21,9 +34,7 @@ pub fn bearer<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Option<&'
         return Ok(None);
     }
     let token = rest.trim_start_matches(' ');
-    // b64token without padding, and the dots of a JWT: commas and blanks would be a second token.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=');
-    if token.is_empty() || !token.bytes().all(plain) {
+    if token.is_empty() || !token.bytes().all(|byte| B64TOKEN[usize::from(byte)]) {
         return Err(TokenError::BadHeader);
     }
     Ok(Some(token))

@@ -38,7 +38,7 @@ struct Parts {
 fn token() -> Option<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).ok()?;
-    Some(format!("{:032x}", u128::from_be_bytes(random)))
+    Some(crate::hex::text(&random))
 }
 
 impl Shared {

@@ -5,6 +5,7 @@ use super::super::keys::{MacKey, full, truncated};
 use super::super::owner::feed_prefixed;
 use super::super::{FlowId, Generation, Owner, RunRef, SimRunId};
 use super::seal::Cipher;
+use crate::hex;
 
 /// A name, and what seals the contents.
 pub(super) struct Named {
@@ -37,7 +38,7 @@ impl Named {
             }
             mac
         };
-        let name = format!("{before}{}", hex(&truncated(of(label))));
+        let name = format!("{before}{}", hex::text(&truncated(of(label))));
         Self { cipher: Cipher::new(&full(of(seal)), &name), name }
     }
 }
@@ -65,7 +66,7 @@ impl Names {
             mac
         };
         // In braces, so that a cluster keeps both on one node.
-        let room = format!("{prefix}sim:{{{}}}", hex(&truncated(of(b"room/1"))));
+        let room = format!("{prefix}sim:{{{}}}", hex::text(&truncated(of(b"room/1"))));
         Self {
             lease: format!("{room}:poller"),
             last: format!("{room}:told"),
@@ -81,10 +82,6 @@ fn generation(generation: Generation) -> &'static str {
         Generation::V1 => "v1",
         Generation::Flows => "flows",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -126,8 +126,12 @@ fn answer(head: &Head<'_>, answers: &Answers) -> Rc<[u8]> {
 
 /// Answers that do not depend on the request are made once.
 fn kept(answers: &Answers, name: &str, make: impl FnOnce() -> Vec<u8>) -> Rc<[u8]> {
-    let mut answers = answers.borrow_mut();
-    Rc::clone(answers.entry(name.to_owned()).or_insert_with(|| make().into()))
+    if let Some(answer) = answers.borrow().get(name) {
+        return Rc::clone(answer);
+    }
+    let answer: Rc<[u8]> = make().into();
+    answers.borrow_mut().insert(name.to_owned(), Rc::clone(&answer));
+    answer
 }
 
 fn json(status: u16, reason: &str, body: &[u8]) -> Vec<u8> {

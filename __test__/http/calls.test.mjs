@@ -1,0 +1,48 @@
+// Numbers of calls: one is of one call only, and a late word about another finds nobody.
+
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+
+const { Calls } = createRequire(import.meta.url)('../../express/calls.js');
+
+describe('calls under way', () => {
+  it('are found by their numbers until they are taken', () => {
+    const calls = new Calls();
+    const [first, second] = [calls.add('first'), calls.add('second')];
+    expect([calls.get(first), calls.get(second), calls.size]).toEqual(['first', 'second', 2]);
+    expect(calls.take(first)).toBe('first');
+    expect([calls.take(first), calls.get(first), calls.get(second), calls.size]).toEqual([
+      undefined,
+      undefined,
+      'second',
+      1,
+    ]);
+  });
+
+  it('never answer to the number of a call that had the same place before', () => {
+    const calls = new Calls();
+    const past = new Set();
+    for (let round = 0; round < 1000; round++) {
+      const number = calls.add(round);
+      expect(past.has(number)).toBe(false);
+      for (const earlier of past) expect(calls.get(earlier)).toBeUndefined();
+      expect(calls.take(number)).toBe(round);
+      past.add(number);
+    }
+  });
+
+  it('have numbers of 32 bits, however long they go on', () => {
+    const calls = new Calls();
+    const other = calls.add('stays');
+    let highest = 0;
+    for (let round = 0; round < 10_000; round++) {
+      const number = calls.add(round);
+      highest = Math.max(highest, number);
+      expect(number).not.toBe(other);
+      calls.take(number);
+    }
+    expect(highest).toBeGreaterThan(2 ** 31);
+    expect(highest).toBeLessThan(2 ** 32);
+    expect(calls.get(other)).toBe('stays');
+  });
+});
