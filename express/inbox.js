@@ -3,11 +3,11 @@
 // Packs a request for `src/inbox.rs`: of the head a line for each field that is there, a letter and the value; behind it the
 // body.
 
-/** Room for a request and for an answer that comes at once, in bytes. */
+/** Room for a request and an answer that comes at once, in bytes; an answer that does not fit comes by the outbox. */
 const ROOM = 64 * 1024;
-/** Larger bodies go over by themselves: copying them twice would cost more than a second argument. */
+/** Larger bodies go over by themselves: copying them twice would cost more than another argument. In bytes or characters. */
 const TOGETHER = 8 * 1024;
-/** Of a head, in characters, each of which takes three bytes at the most; the addon's answer is not larger than the rest. */
+/** The longest head that goes into the common room, in characters, each of which takes three bytes at the most. */
 const HEAD = 8 * 1024;
 
 /** What no value may hold becomes what no value is accepted with. */
@@ -72,6 +72,7 @@ function addBody(packed, body, at) {
 
 /** One buffer for all requests, filled anew for each. */
 class Inbox {
+  /** Absent while a request is in it: whoever comes in the middle of another one must not overwrite it. */
   #room = Buffer.allocUnsafeSlow(ROOM);
 
   /**
@@ -84,10 +85,16 @@ class Inbox {
    */
   put(head, body, hand) {
     const text = packHead(head);
-    const packed = text.length <= HEAD ? this.#room : Buffer.allocUnsafe(3 * text.length + ROOM);
-    const length = packed.write(text);
-    if (body?.length > TOGETHER) return hand(packed, length, 0, typeof body === 'string' ? Buffer.from(body) : body);
-    return hand(packed, length, addBody(packed, body, length), undefined);
+    const room = this.#room;
+    const packed = room !== undefined && text.length <= HEAD ? room : Buffer.allocUnsafe(3 * text.length + ROOM);
+    this.#room = undefined;
+    try {
+      const length = packed.write(text);
+      if (body?.length > TOGETHER) return hand(packed, length, 0, typeof body === 'string' ? Buffer.from(body) : body);
+      return hand(packed, length, addBody(packed, body, length), undefined);
+    } finally {
+      this.#room = room;
+    }
   }
 }
 

@@ -24,8 +24,8 @@ import { main, StepError, step } from './steps.mjs';
 const STREAMS = 'streams';
 
 const PACES = {
-  full: { warmMs: 2000, sliceMs: 1250, rounds: 12 },
-  quick: { warmMs: 250, sliceMs: 300, rounds: 2 },
+  full: { warmMs: 1500, sliceMs: 1250, rounds: 3, instances: 3 },
+  quick: { warmMs: 250, sliceMs: 300, rounds: 2, instances: 1 },
 };
 
 function chosen(name) {

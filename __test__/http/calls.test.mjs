@@ -25,7 +25,7 @@ describe('calls under way', () => {
     for (let round = 0; round < 1000; round++) {
       const number = calls.add(round);
       expect(past.has(number)).toBe(false);
-      for (const earlier of past) expect(calls.get(earlier)).toBeUndefined();
+      expect([...past].filter((earlier) => calls.get(earlier) !== undefined)).toEqual([]);
       expect(calls.take(number)).toBe(round);
       past.add(number);
     }

@@ -10,7 +10,7 @@ import { withPeers } from './processes.mjs';
 const PAGE = 4096;
 const RSS_EVERY_MS = 50;
 
-/** @typedef {{ warmMs: number, sliceMs: number, rounds: number }} Pace */
+/** @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number }} Pace `rounds` of each instance */
 
 /** The largest resident memory of a process while `work` goes on, in MB. */
 async function watchMemory(pid, work) {
@@ -68,18 +68,20 @@ async function attempt(scenario, peer, file, ms) {
  * @param {Pace} pace
  * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
  */
-export async function measure(scenario, upstream, { warmMs, sliceMs, rounds }) {
+export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, instances }) {
   const file = await writeRequests(scenario.name, scenario.request);
   const { mount, limit, peers: names, slower = 1 } = scenario;
-  return withPeers(names, { mount, limit, upstream }, async (peers) => {
-    for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs * slower);
-    const figures = Object.fromEntries(names.map((name) => [name, []]));
-    for (let round = 0; round < rounds; round++) {
-      const first = round % peers.length;
-      for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
-        figures[peer.name].push(await slice(scenario, peer, file, sliceMs * slower));
+  const figures = Object.fromEntries(names.map((name) => [name, []]));
+  for (let instance = 0; instance < instances; instance++) {
+    await withPeers(names, { mount, limit, upstream }, async (peers) => {
+      for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs * slower);
+      for (let round = 0; round < rounds; round++) {
+        const first = (instance + round) % peers.length;
+        for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
+          figures[peer.name].push(await slice(scenario, peer, file, sliceMs * slower));
+        }
       }
-    }
-    return figures;
-  });
+    });
+  }
+  return figures;
 }

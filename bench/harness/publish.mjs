@@ -36,10 +36,10 @@ export function keep(result) {
 /** Writes the result into the documentation. */
 export function publish(result) {
   const { date, processor, cores, node, load, awake } = result.machine;
-  const { rounds, sliceMs } = result.pace;
+  const { rounds, instances, sliceMs } = result.pace;
   const measured =
     `Measured ${date.slice(0, 10)} on ${cores} cores (${processor}), Node ${node}, load average ${load} at the start, ` +
-    `idle processors ${awake ? 'kept awake' : 'free to sleep'}; medians of ${rounds} rounds of ${sliceMs / 1000} s.`;
+    `idle processors ${awake ? 'kept awake' : 'free to sleep'}; medians of ${instances * rounds} rounds of ${sliceMs / 1000} s.`;
   const tables = result.scenarios.map(({ title, figures }) => `### ${title}\n\n${markdown(rows(figures))}`);
   const text = [
     '## Figures',

@@ -115,7 +115,7 @@ export const SCENARIOS = [
     title: '/proxy, 16 MiB, 32 connections',
     request: proxy(16 * MIB),
     // All connections together have half a gigabyte under way.
-    slower: 4,
+    slower: 3,
     mount: 'json',
     connections: 32,
     peers: [PACKAGE, ...UNDICIS],
