@@ -12,7 +12,7 @@ use http::Method;
 use serde_json::json;
 use sha2::Sha256;
 
-use sim_adapter::arrival::{Asker, Request};
+use sim_adapter::arrival::Request;
 use sim_adapter::config::Config;
 use sim_adapter::engine::{Engine, Submission};
 use sim_adapter::policy::{Ask, FrozenClock, Operation, Plans, Policy, PolicyConfig, Rate, Subject};
@@ -228,18 +228,9 @@ fn refuse() -> Work {
             method: "POST",
             url: &url,
             mount: "/api/sim",
-            asker: Asker::Nobody,
-            ip: None,
             authorization: vec![&authorization],
-            request_id: None,
-            idempotency_key: None,
-            prefer: None,
-            traceparent: None,
-            tracestate: None,
-            last_event_id: None,
-            timeout: None,
             body: body.clone().into(),
-            too_large: false,
+            ..Request::default()
         };
         engine.submit(0, black_box(request), &mut answer)
     };

@@ -87,12 +87,17 @@ const answerTo = (sink) => (_kind, _call, status, head, packed, from, to) => {
  * @property {() => void} end
  * @property {() => void} [abandoned] the request was given up: no answer comes
  */
+/**
+ * A call under way. Whoever may come late must have this and not its number, which may be another call's by then: a client
+ * that reads slowly is done with an answer long after the adapter is.
+ * @typedef {{ sink: Sink, user: unknown, number: number }} Call
+ */
 class Bridge {
   #native;
   #log;
   #answer;
   #planOf;
-  /** @type {Calls<{ sink: Sink, user: unknown }>} */
+  /** @type {Calls<Call>} */
   #pending = new Calls();
   #onClosed;
   #closed;
@@ -144,24 +149,25 @@ class Bridge {
    * @param {string | Uint8Array | undefined} body
    * @param {Sink} sink
    * @param {unknown} user what the host's own callbacks are given
-   * @returns {number | undefined} the number to cancel it by, while it is under way
+   * @returns {Call | undefined} what to cancel it by, where it is not answered at once
    */
   submit(request, body, sink, user) {
     sink = traced(request, sink);
-    const call = this.#pending.add({ sink, user });
+    const call = { sink, user, number: 0 };
+    call.number = this.#pending.add(call);
     try {
       return this.#inbox.put(request, body, (packed, head, length, apart) => {
-        const answered = this.#native.submit(call, packed, head, length, apart);
+        const answered = this.#native.submit(call.number, packed, head, length, apart);
         if (answered === 0) {
           this.#flush();
           return call;
         }
-        this.#pending.take(call);
+        this.#pending.take(call.number);
         unpack(packed, head + length, answered, answerTo(sink));
         return undefined;
       });
     } catch (error) {
-      this.#pending.take(call);
+      this.#pending.take(call.number);
       throw error;
     }
   }
@@ -214,11 +220,16 @@ class Bridge {
     return this.#native.maxBodyBytes;
   }
 
+  /** Gives a call up, unless it has ended. @param {Call} call */
   cancel(call) {
-    const pending = this.#pending.take(call);
-    if (pending === undefined) return;
-    pending.sink.abandoned?.();
-    this.#native.cancel(call);
+    if (!this.#goesOn(call)) return;
+    this.#pending.take(call.number);
+    call.sink.abandoned?.();
+    this.#native.cancel(call.number);
+  }
+
+  #goesOn(call) {
+    return this.#pending.get(call.number) === call;
   }
 
   /** What was counted, in Prometheus' text format. */
@@ -260,7 +271,7 @@ class Bridge {
   #receive = (kind, first, second, head, packed, from, to) => {
     try {
       if (kind === ANSWER) this.#end(first)?.answer(second, head, packed, from, to);
-      else if (kind === HEAD) this.#pending.get(first)?.sink.open(second, head, () => this.cancel(first));
+      else if (kind === HEAD) this.#open(this.#pending.get(first), second, head);
       else if (kind === PIECE) this.#piece(first);
       else if (kind === END) this.#end(first)?.end();
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(packed.toString('utf8', from, to)));
@@ -275,20 +286,24 @@ class Bridge {
   };
 
   /** The sink of a call of which this is the last that comes. */
-  #end(call) {
-    return this.#pending.take(call)?.sink;
+  #end(number) {
+    return this.#pending.take(number)?.sink;
   }
 
-  #piece(call) {
-    const sink = this.#pending.get(call)?.sink;
+  #open(call, status, head) {
+    call?.sink.open(status, head, () => this.cancel(call));
+  }
+
+  #piece(number) {
+    const call = this.#pending.get(number);
     // What is left of an answer that nobody waits for any more.
-    if (sink === undefined) return this.#native.cancel(call);
-    const take = (buffer) => this.#native.take(call, buffer);
-    withPiece(take, (bytes, done) => sink.piece(bytes, (count) => this.#written(call, count), done));
+    if (call === undefined) return this.#native.cancel(number);
+    const take = (buffer) => this.#native.take(number, buffer);
+    withPiece(take, (bytes, done) => call.sink.piece(bytes, (count) => this.#written(call, count), done));
   }
 
   #written(call, bytes) {
-    if (this.#pending.get(call)) this.#native.written(call, bytes);
+    if (this.#goesOn(call)) this.#native.written(call.number, bytes);
   }
 
   async #question(id, call, name, about) {

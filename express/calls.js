@@ -2,9 +2,8 @@
 
 // Whatever is kept of the calls under way, by number.
 
-/** The lower bits of a number are the place, the upper count how often it was taken. */
-const PLACE_BITS = 20;
-const PLACES = 2 ** PLACE_BITS;
+/** A number is a place, of so many, and how often it was taken: after 4096 times a number comes again. */
+const PLACES = 2 ** 20;
 
 /**
  * A list of places that are used again. In a `Map` the tables that it outgrows would stay in the old generation, each holding
@@ -23,7 +22,7 @@ class Calls {
     return this.#values.length - this.#free.length;
   }
 
-  /** @param {T} value @returns {number} its number: an unsigned one of 32 bits, of no other call for a long time */
+  /** @param {T} value @returns {number} its number: an unsigned one of 32 bits, of no other call that is under way */
   add(value) {
     const place = this.#free.pop() ?? this.#grow();
     this.#values[place] = value;

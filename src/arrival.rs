@@ -13,21 +13,18 @@ use crate::run::Key;
 use crate::upstream::Trace;
 
 /// Who the host says is asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Asker<'a> {
     /// The host itself, through the functions of the package.
     Host,
     /// A user whom the host has signed in.
-    User {
-        id: &'a str,
-        tenant: Option<&'a str>,
-        role: Option<&'a str>,
-        plan: Option<&'a str>,
-    },
+    User { id: &'a str, tenant: Option<&'a str>, role: Option<&'a str>, plan: Option<&'a str> },
+    #[default]
     Nobody,
 }
 
 /// A request as it came to the host. Not `Debug`: it holds tokens.
+#[derive(Default)]
 pub struct Request<'a> {
     pub method: &'a str,
     /// Path below the mount point, and query.

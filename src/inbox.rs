@@ -13,23 +13,7 @@ pub(crate) fn read(head: &[u8], body: Bytes) -> Option<Request<'_>> {
     let head = std::str::from_utf8(head).ok()?;
     let (mut method, mut url, mut mount) = (None, None, None);
     let (mut host, mut user, mut tenant, mut role, mut plan) = (false, None, None, None, None);
-    let mut request = Request {
-        method: "",
-        url: "",
-        mount: "",
-        asker: Asker::Nobody,
-        ip: None,
-        authorization: Vec::new(),
-        request_id: None,
-        idempotency_key: None,
-        prefer: None,
-        traceparent: None,
-        tracestate: None,
-        last_event_id: None,
-        timeout: None,
-        body,
-        too_large: false,
-    };
+    let mut request = Request { body, ..Request::default() };
     for line in head.split_terminator('\n') {
         let (letter, value) = line.split_at_checked(1)?;
         match letter {

@@ -3,7 +3,9 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 
-const { Calls } = createRequire(import.meta.url)('../../express/calls.js');
+const require = createRequire(import.meta.url);
+const { Bridge } = require('../../express/bridge.js');
+const { Calls } = require('../../express/calls.js');
 
 describe('calls under way', () => {
   it('are found by their numbers until they are taken', () => {
@@ -44,5 +46,36 @@ describe('calls under way', () => {
     expect(highest).toBeGreaterThan(2 ** 31);
     expect(highest).toBeLessThan(2 ** 32);
     expect(calls.get(other)).toBe('stays');
+  });
+});
+
+describe('a call that has ended', () => {
+  it('is not another one, even when its number comes again', async () => {
+    const bridge = new Bridge({
+      baseUrl: 'http://127.0.0.1:9',
+      apiKey: 'k',
+      apiVersion: 'v2',
+      signingSecret: 's'.repeat(32),
+    });
+    const call = (url) => {
+      let ends;
+      const end = new Promise((resolve) => {
+        ends = resolve;
+      });
+      const sink = { answer: (status) => ends(status), abandoned: () => ends('abandoned') };
+      return { call: bridge.submit({ method: 'GET', url, mount: '', host: true }, undefined, sink), end };
+    };
+    const first = call('/flows');
+    bridge.cancel(first.call);
+    expect(await first.end).toBe('abandoned');
+    let second = call('/flows');
+    for (let round = 0; second.call.number !== first.call.number; round++) {
+      expect(round).toBeLessThan(5000);
+      bridge.cancel(second.call);
+      second = call('/flows');
+    }
+    bridge.cancel(first.call);
+    expect(await second.end).toBe(503);
+    await bridge.close(100);
   });
 });

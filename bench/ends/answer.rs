@@ -8,6 +8,7 @@ use rustix::net::{RecvFlags, recv};
 
 /// Room for heads, chunk sizes and small bodies.
 const ROOM: usize = 16 * 1024;
+
 /// Where a connection is in its answer.
 pub struct Answer {
     read: Box<[u8; ROOM]>,
