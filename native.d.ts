@@ -34,6 +34,11 @@ export declare class Native {
   /** `bytes` of the pieces that came of an answer are in the socket: more may come. */
   written(call: number, bytes: number): void
   /**
+   * Lends the socket of a client, of which the head of a large answer was written, for its body; see `src/large.rs`.
+   * -1: there is none to lend, and the body comes in pieces. Whether it was taken.
+   */
+  lend(call: number, fd: number, chunked: boolean): boolean
+  /**
    * Packs answers, questions and log lines into `into`: see `src/outbox.rs`. Returns how many bytes they take; `wake`
    * is called again for what does not fit. Negative: not one fits, the first takes that many bytes.
    */

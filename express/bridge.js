@@ -8,7 +8,7 @@ const { answerers, configurationError, plainOptions, planReader } = require('./h
 const { Inbox } = require('./inbox.js');
 const { logTo } = require('./log.js');
 const { Native } = require('./native.js');
-const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END } = require('./outbox.js');
+const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD } = require('./outbox.js');
 const { withPiece } = require('./pieces.js');
 const { traced } = require('./tracing.js');
 
@@ -85,6 +85,8 @@ const answerTo = (sink) => (_kind, _call, status, head, packed, from, to) => {
  * @property {(status: number, head: string, giveUp: () => void) => void} open
  * @property {(bytes: Buffer, written: (bytes: number) => void, done: () => void) => void} piece
  * @property {() => void} end
+ * @property {(take: (fd: number, chunked: boolean) => boolean) => void} [lend] may call `take` with the client's socket for
+ *   a large body, after `open`: if that returns true no `piece` comes, and the body is ended before `end`
  * @property {() => void} [abandoned] the request was given up: no answer comes
  */
 /**
@@ -272,6 +274,7 @@ class Bridge {
     try {
       if (kind === ANSWER) this.#end(first)?.answer(second, head, packed, from, to);
       else if (kind === HEAD) this.#open(this.#pending.get(first), second, head);
+      else if (kind === LARGE_HEAD) this.#openLarge(first, second, head);
       else if (kind === PIECE) this.#piece(first);
       else if (kind === END) this.#end(first)?.end();
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(packed.toString('utf8', from, to)));
@@ -292,6 +295,22 @@ class Bridge {
 
   #open(call, status, head) {
     call?.sink.open(status, head, () => this.cancel(call));
+  }
+
+  #openLarge(number, status, head) {
+    const call = this.#pending.get(number);
+    let said = false;
+    const lend = (fd, chunked) => {
+      said = true;
+      return this.#native.lend(number, fd, chunked);
+    };
+    try {
+      this.#open(call, status, head);
+      call?.sink.lend?.(lend);
+    } finally {
+      // The adapter waits for a word.
+      if (!said) lend(-1, false);
+    }
   }
 
   #piece(number) {

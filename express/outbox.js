@@ -9,6 +9,7 @@ const CLOSED = 4;
 const HEAD = 5;
 const PIECE = 6;
 const END = 7;
+const LARGE_HEAD = 8;
 
 const HEADER_BYTES = 17;
 
@@ -35,4 +36,4 @@ function unpack(packed, start, length, visit) {
   }
 }
 
-module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END };
+module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD };

@@ -2,7 +2,25 @@
 
 // Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
 
+const { ServerResponse } = require('node:http');
+
 const { atExpiry } = require('./expiry.js');
+const { lendSocket } = require('./socket.js');
+
+/** Names and values in turn. */
+function headersOf(head) {
+  const headers = head.split('\n');
+  headers.pop();
+  return headers;
+}
+
+/** @param {string[]} headers names and values in turn: setting them one by one costs the main thread more than all else here */
+function writeHead(res, status, headers) {
+  if (res.writeHead === ServerResponse.prototype.writeHead) return res.writeHead(status, headers);
+  // Middleware wraps it (compression, sessions, morgan), and some of it takes a flat list for one of pairs.
+  for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i], headers[i + 1]);
+  return res.writeHead(status);
+}
 
 /** Two of them end an event, and are found nowhere else in one. */
 const LINE_FEED = 10;
@@ -12,6 +30,7 @@ class ResponseSink {
   #waiting = 0;
   #written;
   #expiry;
+  #opened = false;
   #lastByte;
   #midEvent = false;
   /** Whether what comes in pieces are events: another body that breaks off has no place for a last word. */
@@ -29,12 +48,10 @@ class ResponseSink {
     const res = this.#res;
     if (res.destroyed) return;
     if (res.headersSent) return this.#last('error', bytes.toString('utf8', from, to));
-    // One flat list: setting headers one by one costs the main thread more than all else here.
-    const headers = ['content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store'];
-    const lines = head.split('\n');
-    for (let i = 0; i + 1 < lines.length; i += 2) headers.push(lines[i], lines[i + 1]);
+    const headers = headersOf(head);
+    headers.push('content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store');
     headers.push('content-length', String(to - from));
-    res.writeHead(status, headers);
+    writeHead(res, status, headers);
     // Head and body go out in one piece if both are text; latin1 keeps every byte as it is.
     res.end(bytes.latin1Slice(from, to), 'latin1');
   }
@@ -43,8 +60,8 @@ class ResponseSink {
   open(status, head, giveUp) {
     const res = this.#res;
     if (res.destroyed || res.headersSent) return;
-    res.statusCode = status;
-    this.#setHeaders(head);
+    this.#opened = true;
+    writeHead(res, status, headersOf(head));
     this.#events = head.includes('text/event-stream');
     // The head of another answer goes out with its first piece.
     if (!this.#events) return;
@@ -58,6 +75,11 @@ class ResponseSink {
     };
     this.#expiry = atExpiry(res.req.headers.authorization, expire);
     res.once('close', () => clearTimeout(this.#expiry));
+  }
+
+  /** The client's socket, for a large body that need not pass here. */
+  lend(take) {
+    if (this.#opened) lendSocket(this.#res, take);
   }
 
   /** Bytes of a stream; `written` is told how many are on their way, so that as many more may come. */
@@ -100,11 +122,6 @@ class ResponseSink {
     if (!this.#events) this.#res.destroy();
     else if (this.#midEvent) this.#res.end();
     else this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
-  }
-
-  #setHeaders(head) {
-    const lines = head.split('\n');
-    for (let i = 0; i + 1 < lines.length; i += 2) this.#res.setHeader(lines[i], lines[i + 1]);
   }
 }
 

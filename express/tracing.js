@@ -74,6 +74,10 @@ class TracedSink {
     this.#sink.open(status, head, giveUp);
   }
 
+  lend(take) {
+    this.#sink.lend?.(take);
+  }
+
   piece(bytes, written, done) {
     this.#sink.piece(bytes, written, done);
   }

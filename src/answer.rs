@@ -35,6 +35,10 @@ impl Answer {
         self
     }
 
+    pub fn request_id(&self) -> String {
+        self.headers.iter().find(|(name, _)| *name == "x-request-id").map(|(_, id)| id.clone()).unwrap_or_default()
+    }
+
     /// Head and body of an answer that is too large to cross the border at once.
     pub fn in_pieces(self) -> (Self, Bytes) {
         let Self { status, headers, body } = self;

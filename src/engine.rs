@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::Value;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::answer::Answer;
@@ -21,11 +20,12 @@ use crate::error::{Code, Error};
 use crate::hooks::{self, Delivery};
 use crate::host::{Host, Level};
 use crate::identity::Identities;
+use crate::large::Lent;
 use crate::messenger::Messenger;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Admission, Pipeline, Work};
 use crate::run::About;
-use crate::stream;
+use crate::thread::Thread;
 
 /// The longest that other processes are waited for to hear that this one ends.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -42,8 +42,7 @@ pub enum Submission {
 pub struct Engine {
     pipeline: Arc<Pipeline>,
     shared: Arc<Shared>,
-    runtime: Handle,
-    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Thread,
     /// Waits for the next flush.
     admitted: Mutex<Vec<(u32, Box<Work>)>>,
 }
@@ -91,20 +90,8 @@ impl Engine {
         let identities = Identities::new(config.jwt.as_ref()).map_err(|found| problems.extend(found));
         let core = Core::new(config, Arc::clone(&messenger) as Arc<dyn Host>).map_err(|found| problems.extend(found));
         let (Ok(identities), Ok(core), true) = (identities, core, problems.is_empty()) else { return Err(problems) };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed(format!("the runtime cannot start: {error}")))?;
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::Builder::new()
-            .name("sim-adapter".to_owned())
-            .spawn(move || {
-                // An error means the engine was dropped, which is a stop too.
-                let _ = runtime.block_on(stopped);
-                runtime.shutdown_background();
-            })
-            .map_err(|error| failed(format!("the runtime's thread cannot start: {error}")))?;
+        let thread =
+            Thread::start("sim-adapter").map_err(|error| failed(format!("the thread cannot start: {error}")))?;
         let shared = Arc::new(Shared {
             outbox,
             under_way: Mutex::default(),
@@ -114,10 +101,10 @@ impl Engine {
         });
         let pipeline = Arc::new(Pipeline::new(core, identities));
         {
-            let _on_runtime = handle.enter();
+            let _on_runtime = thread.runtime().enter();
             pipeline.connect();
         }
-        Ok(Self { pipeline, shared, runtime: handle, stop: Mutex::new(Some(stop)), admitted: Mutex::default() })
+        Ok(Self { pipeline, shared, thread, admitted: Mutex::default() })
     }
 
     pub fn limits_ips(&self) -> bool {
@@ -160,7 +147,7 @@ impl Engine {
             return;
         }
         let (pipeline, shared) = (Arc::clone(&self.pipeline), Arc::clone(&self.shared));
-        self.runtime.spawn(async move {
+        self.thread.runtime().spawn(async move {
             for (call, work) in admitted {
                 shared.start(call, work, &pipeline);
             }
@@ -203,6 +190,11 @@ impl Engine {
         self.shared.messenger.written(call, bytes);
     }
 
+    /// The host's word on a large answer: the client's socket, or that it comes in pieces. Whether a socket was taken.
+    pub fn lend(&self, call: u32, lent: Option<Lent>) -> bool {
+        self.shared.messenger.lend(call, lent)
+    }
+
     /// What is waiting for the host: see [`Outbox::drain`].
     pub fn drain(&self, into: &mut [u8]) -> Result<usize, usize> {
         self.shared.outbox.drain(into)
@@ -236,13 +228,14 @@ impl Engine {
         }
         self.flush();
         let (shared, pipeline) = (Arc::clone(&self.shared), Arc::clone(&self.pipeline));
-        let stop = lock(&self.stop).take();
-        self.runtime.spawn(async move {
+        let stop = self.thread.take_stop();
+        self.thread.runtime().spawn(async move {
             shared.give_up(|call| call.only_watches);
             let _ = tokio::time::timeout(drain, shared.empty()).await;
             shared.give_up(|_| true);
             let _ = tokio::time::timeout(FAREWELL, pipeline.at_rest()).await;
             shared.outbox.push(Event::Closed);
+            pipeline.core().bulk.stop();
             drop(stop);
         });
     }
@@ -272,7 +265,7 @@ impl Shared {
         match answer {
             Some(answer) if answer.body.len() > WHOLE => {
                 let (head, body) = answer.in_pieces();
-                self.messenger.open(call, head, stream::LARGE).write(body).await;
+                self.messenger.open_large(call, head).finish(vec![body]).await;
                 self.leave(call);
             }
             Some(answer) => {

@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::error::{Code, Error};
-use crate::stream::Pipe;
+use crate::large::LargeOutlet;
+use crate::stream::{self, Pipe};
 
 /// What only the host can decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,12 @@ pub trait Host: Send + Sync {
     /// Begins an answer to `call` that comes in pieces, of which `window` bytes may be on their way. `head` has no body.
     fn open(&self, call: u32, head: Answer, window: usize) -> Outlet;
 
+    /// Begins an answer to `call` that is large. `head` has no body. This one lends no sockets.
+    fn open_large(&self, call: u32, head: Answer) -> LargeOutlet {
+        let (request_id, (_, nothing)) = (head.request_id(), oneshot::channel());
+        LargeOutlet::new(self.open(call, head, stream::LARGE), nothing, request_id)
+    }
+
     /// One log line: an event name, what helps to understand it, and the same as an object of fields. Never a secret,
     /// a body or a host name.
     fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value);
@@ -93,7 +100,7 @@ impl Outlet {
     }
 
     /// Ends the answer with an error, after all that was written.
-    pub fn fail(self, answer: Answer) {
+    pub fn fail(&self, answer: Answer) {
         (self.tell)(Told::Failed(answer));
     }
 }

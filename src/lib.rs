@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod host;
 pub mod identity;
 mod inbox;
+pub mod large;
 mod messenger;
 pub mod metrics;
 pub mod operation;
@@ -27,6 +28,7 @@ pub mod route;
 pub mod run;
 pub mod signing;
 pub mod stream;
+pub mod thread;
 pub mod upstream;
 pub mod user;
 
@@ -41,6 +43,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::config::{Config, Problem};
 use crate::engine::{Engine, Submission};
 use crate::hooks::Delivery;
+use crate::large::Lent;
 use crate::run::About;
 
 /// The system's allocator gives memory back and takes it again with every burst, and musl's is slow with two threads.
@@ -139,6 +142,13 @@ impl Native {
     #[napi]
     pub fn written(&self, call: u32, bytes: u32) {
         self.engine.written(call, bytes as usize);
+    }
+
+    /// Lends the socket of a client, of which the head of a large answer was written, for its body; see `src/large.rs`.
+    /// -1: there is none to lend, and the body comes in pieces. Whether it was taken.
+    #[napi]
+    pub fn lend(&self, call: u32, fd: i32, chunked: bool) -> bool {
+        self.engine.lend(call, large::duplicate(fd).ok().map(|socket| Lent { socket, chunked }))
     }
 
     /// Packs answers, questions and log lines into `into`: see `src/outbox.rs`. Returns how many bytes they take; `wake`

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::host::{Host, Level, Outlet, Question, Told};
+use crate::large::{LargeOutlet, Lent};
 use crate::outbox::{Event, Outbox};
-use crate::stream::Pipe;
+use crate::stream::{self, Pipe};
 
 /// What the core says to the host, and what it waits for.
 pub(crate) struct Messenger {
@@ -32,6 +33,8 @@ struct Stream {
     ended: bool,
     /// Why it broke off.
     failed: Option<Answer>,
+    /// Of a large answer: who waits for the client's socket, or for the word that there is none.
+    borrower: Option<oneshot::Sender<Lent>>,
 }
 
 /// Forgets a stream of which everything was taken, and tells the host that it has ended.
@@ -79,6 +82,13 @@ impl Messenger {
         }
     }
 
+    /// The host's word on a large answer. Whether a socket was taken.
+    pub(crate) fn lend(&self, call: u32, lent: Option<Lent>) -> bool {
+        let borrower = lock(&self.streams).get_mut(&call).and_then(|stream| stream.borrower.take());
+        // Without a word the borrower goes on without a socket.
+        borrower.zip(lent).is_some_and(|(borrower, lent)| borrower.send(lent).is_ok())
+    }
+
     /// Nobody takes what is left of an answer.
     pub(crate) fn forget(&self, call: u32) {
         lock(&self.streams).remove(&call);
@@ -105,10 +115,29 @@ impl Host for Messenger {
     }
 
     fn open(&self, call: u32, head: Answer, window: usize) -> Outlet {
-        let pipe = Arc::new(Pipe::new(window));
-        let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None };
-        lock(&self.streams).insert(call, stream);
+        let outlet = self.insert(call, window, None);
         self.outbox.push(Event::Head { call, head });
+        outlet
+    }
+
+    fn open_large(&self, call: u32, head: Answer) -> LargeOutlet {
+        let (request_id, (borrower, lent)) = (head.request_id(), oneshot::channel());
+        let outlet = self.insert(call, stream::LARGE, Some(borrower));
+        self.outbox.push(Event::LargeHead { call, head });
+        LargeOutlet::new(outlet, lent, request_id)
+    }
+
+    fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value) {
+        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned(), about });
+    }
+}
+
+impl Messenger {
+    /// Keeps a stream for `call`; gives the way into it.
+    fn insert(&self, call: u32, window: usize, borrower: Option<oneshot::Sender<Lent>>) -> Outlet {
+        let pipe = Arc::new(Pipe::new(window));
+        let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None, borrower };
+        lock(&self.streams).insert(call, stream);
         let (outbox, streams) = (Arc::clone(&self.outbox), Arc::clone(&self.streams));
         let tell = move |told| match told {
             Told::Waiting => outbox.push(Event::Pieces { call }),
@@ -127,9 +156,5 @@ impl Host for Messenger {
             }
         };
         Outlet::new(pipe, Box::new(tell))
-    }
-
-    fn log_about(&self, level: Level, event: &'static str, message: &str, about: Value) {
-        self.outbox.push(Event::Log { level: level.as_str(), event, message: message.to_owned(), about });
     }
 }

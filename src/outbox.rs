@@ -20,6 +20,11 @@ pub(crate) enum Event {
         call: u32,
         head: Answer,
     },
+    /// The same of a large body, for which the host is to lend the client's socket.
+    LargeHead {
+        call: u32,
+        head: Answer,
+    },
     /// Pieces of it wait to be taken.
     Pieces {
         call: u32,
@@ -166,6 +171,9 @@ fn pack(packed: &mut Packed<'_>, event: &Event) -> Result<(), usize> {
         }
         Event::Head { call, head } => {
             record(packed, 5, [*call, u32::from(head.status)], Head::Fields(&head.headers), &[])
+        }
+        Event::LargeHead { call, head } => {
+            record(packed, 8, [*call, u32::from(head.status)], Head::Fields(&head.headers), &[])
         }
         Event::Pieces { call } => record(packed, 6, [*call, 0], Head::Text(""), &[]),
         Event::End { call } => record(packed, 7, [*call, 0], Head::Text(""), &[]),

@@ -1,5 +1,7 @@
 //! Forwards one admitted call and shows its answer as this user may see it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -7,13 +9,14 @@ use super::rewrite::{NoJson, Rewriter, Shown, rewrite};
 use crate::answer::Answer;
 use crate::core::{Context, Core};
 use crate::error::Error;
+use crate::large::LargeOutlet;
+use crate::metrics::Metrics;
 use crate::policy;
 use crate::run::{self, FlowId, RunRef};
-use crate::stream;
-use crate::upstream::{Call, Large, Reply, Sized, api};
+use crate::upstream::{Body, Call, Large, Reply, Sized, api};
 
 /// How much of a large answer is handed on at a time, in bytes.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// A call to forward.
 pub struct Forward {
@@ -90,13 +93,22 @@ async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce
     let mut rewriter = Rewriter::default();
     let mut shown = Vec::new();
     rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
-    let outlet = core.host.open(context.call, head(status).streamed(), stream::LARGE);
+    let outlet = core.host.open_large(context.call, head(status).streamed());
+    core.bulk.run(carry(body, rewriter, shown, outlet, Arc::clone(&core.metrics))).await;
+    Ok(())
+}
+
+async fn carry(
+    mut body: Body,
+    mut rewriter: Rewriter<'static>,
+    mut shown: Vec<Bytes>,
+    mut outlet: LargeOutlet,
+    metrics: Arc<Metrics>,
+) {
     loop {
-        // Few large pieces cost the host less than many small ones, and nobody reads half a JSON text.
-        if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE {
-            for bytes in shown.drain(..) {
-                outlet.write(bytes).await;
-            }
+        // Few large pieces cost less than many small ones, and nobody reads half a JSON text.
+        if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE && outlet.write(&mut shown).await.is_err() {
+            return;
         }
         let read = match body.next().await {
             Ok(Some(bytes)) => rewriter.push(bytes, &mut shown),
@@ -104,15 +116,11 @@ async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce
             Ok(None) | Err(_) => Err(NoJson),
         };
         if read.is_err() {
-            core.metrics.stream_broken();
-            outlet.fail(Answer::error(&body.no_json(), &context.caller.request_id));
-            return Ok(());
+            metrics.stream_broken();
+            return outlet.fail(&body.no_json());
         }
     }
-    for bytes in shown {
-        outlet.write(bytes).await;
-    }
-    Ok(())
+    outlet.finish(shown).await;
 }
 
 fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {

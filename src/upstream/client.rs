@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-use super::direct::{Direct, Lease};
+use super::direct::{Ahead, Direct, Lease};
 use super::proxied::{self, Proxied};
 use super::tls::tls;
 use crate::config::{Problem, SimConfig};
@@ -82,10 +82,10 @@ impl Client {
         })
     }
 
-    pub(super) async fn send(&self, request: Outgoing) -> Result<Incoming, Broken> {
+    pub(super) async fn send(&self, request: Outgoing, ahead: Ahead) -> Result<Incoming, Broken> {
         match self {
             Self::Direct(direct) => {
-                let (response, lease) = direct.send(request).await?;
+                let (response, lease) = direct.send(request, ahead).await?;
                 let (head, body) = response.into_parts();
                 let origin = Origin::Direct(Arc::clone(&lease));
                 Ok(Incoming { status: head.status, headers: head.headers, body: Rest::Direct(body, lease), origin })

@@ -19,8 +19,23 @@ use tower_service::Service;
 use super::client::{Broken, Outgoing, POOL_IDLE, POOL_SIZE};
 use crate::config::SimConfig;
 
-/// The most that is read ahead of one answer, in bytes: twice as much waits where its reader does.
-const READ_AHEAD: usize = 64 * 1024;
+/// How much is read ahead of an answer: twice as much waits where its reader does. Each has connections of its own.
+#[derive(Clone, Copy)]
+pub(super) enum Ahead {
+    /// Of streams that may stay open for long, and of whatever is small.
+    Little,
+    /// Of answers that are handed on as they come: the more is read at once, the less each byte costs.
+    Much,
+}
+
+impl Ahead {
+    const fn bytes(self) -> usize {
+        match self {
+            Ahead::Little => 64 * 1024,
+            Ahead::Much => 256 * 1024,
+        }
+    }
+}
 /// Notices a host that is gone while nothing is said.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
@@ -29,13 +44,13 @@ const READY_WITHIN: Duration = Duration::from_millis(50);
 
 type Sender = http1::SendRequest<Full<Bytes>>;
 
-/// The way to Sim, and its idle connections.
+/// The way to Sim, and its idle connections, those of each [`Ahead`] apart.
 pub(super) struct Direct {
     connector: HttpsConnector<HttpConnector>,
     /// Scheme and authority.
     to: Uri,
     connect_timeout: Duration,
-    pool: Mutex<Pool>,
+    pools: [Mutex<Pool>; 2],
 }
 
 #[derive(Default)]
@@ -50,6 +65,7 @@ struct Pool {
 /// this any more.
 pub(super) struct Lease {
     direct: Arc<Direct>,
+    ahead: Ahead,
     sender: Option<Sender>,
     /// The answer was read to its end.
     whole: AtomicBool,
@@ -65,22 +81,26 @@ impl Direct {
         tcp.set_connect_timeout(Some(config.connect_timeout));
         let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let connector = connector.enable_http1().wrap_connector(tcp);
-        Self { connector, to, connect_timeout: config.connect_timeout, pool: Mutex::default() }
+        Self { connector, to, connect_timeout: config.connect_timeout, pools: Default::default() }
     }
 
-    pub(super) async fn send(self: &Arc<Self>, request: Outgoing) -> Result<(Response<Incoming>, Arc<Lease>), Broken> {
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        request: Outgoing,
+        ahead: Ahead,
+    ) -> Result<(Response<Incoming>, Arc<Lease>), Broken> {
         let Outgoing { method, target, headers, body } = request;
         let mut request = Request::new(Full::new(body.unwrap_or_default()));
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = headers;
         loop {
-            let (mut sender, used_before) = match self.take().await {
+            let (mut sender, used_before) = match self.take(ahead).await {
                 Some(sender) => (sender, true),
-                None => (self.connect().await?, false),
+                None => (self.connect(ahead).await?, false),
             };
             let mut error = match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Arc::new(Lease::new(self, sender)))),
+                Ok(response) => return Ok((response, Arc::new(Lease::new(self, ahead, sender)))),
                 Err(error) => error,
             };
             request = match error.take_message() {
@@ -93,9 +113,9 @@ impl Direct {
     }
 
     /// An idle connection, the one that was used last.
-    async fn take(&self) -> Option<Sender> {
+    async fn take(&self, ahead: Ahead) -> Option<Sender> {
         loop {
-            let (mut sender, since) = self.lock().idle.pop_back()?;
+            let (mut sender, since) = self.pool(ahead).idle.pop_back()?;
             if since.elapsed() >= POOL_IDLE {
                 continue;
             }
@@ -106,10 +126,10 @@ impl Direct {
         }
     }
 
-    async fn connect(&self) -> Result<Sender, Broken> {
+    async fn connect(&self, ahead: Ahead) -> Result<Sender, Broken> {
         let opened = async {
             let stream = self.connector.clone().call(self.to.clone()).await.map_err(|_| Broken::Connect)?;
-            http1::Builder::new().max_buf_size(READ_AHEAD).handshake(stream).await.map_err(|_| Broken::Connect)
+            http1::Builder::new().max_buf_size(ahead.bytes()).handshake(stream).await.map_err(|_| Broken::Connect)
         };
         let (sender, connection) = timeout(self.connect_timeout, opened).await.map_err(|_| Broken::Connect)??;
         // How it ended is told to whoever waits for an answer.
@@ -118,32 +138,32 @@ impl Direct {
     }
 
     /// Keeps a connection for whoever comes next.
-    fn put(self: &Arc<Self>, sender: Sender) {
+    fn put(self: &Arc<Self>, ahead: Ahead, sender: Sender) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if sender.is_closed() {
             return;
         }
-        let mut pool = self.lock();
+        let mut pool = self.pool(ahead);
         if pool.idle.len() == POOL_SIZE {
             pool.idle.pop_front();
         }
         pool.idle.push_back((sender, Instant::now()));
         if !std::mem::replace(&mut pool.tended, true) {
-            runtime.spawn(tend(Arc::downgrade(self)));
+            runtime.spawn(tend(Arc::downgrade(self), ahead));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self, ahead: Ahead) -> MutexGuard<'_, Pool> {
+        self.pools[ahead as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Closes connections that were idle for too long, until there is none.
-async fn tend(direct: std::sync::Weak<Direct>) {
+async fn tend(direct: std::sync::Weak<Direct>, ahead: Ahead) {
     loop {
         sleep(POOL_IDLE).await;
         let Some(direct) = direct.upgrade() else { return };
-        let mut pool = direct.lock();
+        let mut pool = direct.pool(ahead);
         pool.idle.retain(|(_, since)| since.elapsed() < POOL_IDLE);
         if pool.idle.is_empty() {
             pool.tended = false;
@@ -153,9 +173,9 @@ async fn tend(direct: std::sync::Weak<Direct>) {
 }
 
 impl Lease {
-    fn new(direct: &Arc<Direct>, sender: Sender) -> Self {
+    fn new(direct: &Arc<Direct>, ahead: Ahead, sender: Sender) -> Self {
         let (whole, given_up) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { direct: Arc::clone(direct), sender: Some(sender), whole, given_up }
+        Self { direct: Arc::clone(direct), ahead, sender: Some(sender), whole, given_up }
     }
 
     /// The answer was read to its end.
@@ -173,7 +193,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let (whole, given_up) = (*self.whole.get_mut(), *self.given_up.get_mut());
         if let Some(sender) = self.sender.take().filter(|_| whole && !given_up) {
-            self.direct.put(sender);
+            self.direct.put(self.ahead, sender);
         }
     }
 }

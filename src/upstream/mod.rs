@@ -39,6 +39,7 @@ pub use incoming::{Answered, Body, EventStream, Large, Sized};
 pub use refusal::{Failure, Meaning};
 
 use client::{Client, Incoming};
+use direct::Ahead;
 use incoming::too_large;
 use lost::{Lost, timed_out};
 
@@ -291,7 +292,11 @@ impl Upstream {
     async fn exchange(&self, caller: &Caller, call: &Call, most: Most) -> Result<Raw, Lost> {
         let request =
             self.request(caller, call).map_err(|error| Lost { failure: Failure::unsent(error), counts: false })?;
-        let Incoming { status, headers, body: mut rest, origin } = self.client.send(request).await?;
+        let ahead = match most {
+            Most::Whole => Ahead::Little,
+            Most::Begun => Ahead::Much,
+        };
+        let Incoming { status, headers, body: mut rest, origin } = self.client.send(request, ahead).await?;
         let status = status.as_u16();
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -314,33 +319,34 @@ impl Upstream {
             });
         }
         let in_pieces = most == Most::Begun && json && (200..300).contains(&status);
-        let mut body = BytesMut::new();
+        let mut body = Bytes::new();
         while let Some(chunk) = rest.chunk().await? {
             if body.len() + chunk.len() > self.max_answer {
                 // Dropping the response closes its connection.
                 return Err(Lost { failure: Failure::unclear(too_large()), counts: false });
             }
-            body.extend_from_slice(&chunk);
+            body = joined(body, chunk);
             if in_pieces && body.len() >= LARGE {
-                return Ok(Raw {
-                    status,
-                    json,
-                    events,
-                    retry_after,
-                    allowance,
-                    body: body.freeze(),
-                    origin,
-                    rest: Some(rest),
-                });
+                return Ok(Raw { status, json, events, retry_after, allowance, body, origin, rest: Some(rest) });
             }
         }
-        let raw = Raw { status, json, events: false, retry_after, allowance, body: body.freeze(), origin, rest: None };
+        let raw = Raw { status, json, events: false, retry_after, allowance, body, origin, rest: None };
         // A 2xx in JSON is read by whoever asked for it; the rest is read here, to its end.
         if !raw.json || !(200..300).contains(&raw.status) && !call::is_json(&raw.body) {
             raw.origin.give_up();
         }
         Ok(raw)
     }
+}
+
+/// Most answers come as one chunk, which is not copied.
+fn joined(body: Bytes, chunk: Bytes) -> Bytes {
+    if body.is_empty() {
+        return chunk;
+    }
+    let mut body = BytesMut::from(body);
+    body.extend_from_slice(&chunk);
+    body.freeze()
 }
 
 /// Failures that another try may mend.
