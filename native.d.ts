@@ -25,6 +25,8 @@ export declare class Native {
   submit(call: number, packed: Buffer, head: number, body: number, apart?: Uint8Array | undefined | null): number
   /** Sets everything going that was submitted. */
   flush(): void
+  /** Whether the one bearer token among these values of `Authorization` is good. Without `auth: 'jwt'` none is. */
+  knows(authorization: Array<string>): boolean
   /** Whether requests are limited by their client's address. */
   get limitsIps(): boolean
   /** How much of a body is worth reading, in bytes. */

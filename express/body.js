@@ -32,6 +32,13 @@ function asJson(body) {
   }
 }
 
+/** Whether a body of more than `size` bytes, or of nobody knows how many, is still to be read. */
+function isLongToRead(req, size) {
+  const length = req.headers['content-length'];
+  const long = length === undefined ? req.headers['transfer-encoding'] !== undefined : Number(length) > size;
+  return long && !req.readableEnded && req._body !== true;
+}
+
 function isEmptyObject(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0;
 }
@@ -39,7 +46,7 @@ function isEmptyObject(value) {
 function readStream(req, limit, done) {
   const refuse = () => {
     done(true);
-    discard(req, DISCARDED * limit);
+    discard(req, limit);
   };
   if (Number(req.headers['content-length']) > limit) return refuse();
   const chunks = [];
@@ -58,12 +65,12 @@ function readStream(req, limit, done) {
 }
 
 /** Reads on and keeps nothing: a client that sends all before it reads shall meet the answer, not a reset. */
-function discard(req, most) {
-  let left = most;
+function discard(req, limit) {
+  let left = DISCARDED * limit;
   req.on('data', (chunk) => {
     left -= chunk.length;
     if (left < 0) req.destroy();
   });
 }
 
-module.exports = { readBody };
+module.exports = { readBody, isLongToRead, discard };

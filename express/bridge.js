@@ -213,6 +213,11 @@ class Bridge {
     return this.#native.maxHookBytes;
   }
 
+  /** Whether the one token among these values of `Authorization` is good. */
+  knows(authorization) {
+    return this.#native.knows(authorization);
+  }
+
   /** Whether a client's address matters. */
   get limitsIps() {
     return this.#native.limitsIps;

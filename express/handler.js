@@ -3,7 +3,7 @@
 // Node's request and response <-> pipeline: reads what the adapter needs from a request, writes what it answers. It knows
 // neither Express nor policy.
 
-const { readBody } = require('./body.js');
+const { readBody, isLongToRead, discard } = require('./body.js');
 const { ResponseSink } = require('./response.js');
 const { describeUser, text } = require('./user.js');
 
@@ -16,6 +16,9 @@ function authorization({ rawHeaders }) {
   }
   return values;
 }
+
+/** A body of more bytes is read for no stranger. */
+const FOR_ALL = 16 * 1024;
 
 /**
  * @typedef {object} Place where a request came in
@@ -60,7 +63,17 @@ function createHandler({ bridge }) {
     if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
   }
 
+  /** Answers who is nobody before anything of a long body is kept. */
+  function refuseStranger(req, res, place) {
+    if (!isLongToRead(req, FOR_ALL) || req.user !== undefined) return false;
+    if (bridge.verifiesTokens && bridge.knows(authorization(req))) return false;
+    submit(req, res, place, undefined, undefined, false);
+    discard(req, maxBodyBytes);
+    return true;
+  }
+
   return (req, res, place, fail) => {
+    if (refuseStranger(req, res, place)) return;
     readBody(req, maxBodyBytes, (tooLarge, body) => {
       // This may run in a listener of the request's, where a throw would end the process.
       try {

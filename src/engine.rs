@@ -111,6 +111,11 @@ impl Engine {
         self.pipeline.core().config.limits.ip_rate.is_some()
     }
 
+    /// Whether the one bearer token among these values of `Authorization` is good.
+    pub fn knows(&self, authorization: &[String]) -> bool {
+        self.pipeline.knows(authorization)
+    }
+
     pub fn max_body_bytes(&self) -> usize {
         self.pipeline.max_body_bytes()
     }

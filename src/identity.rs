@@ -83,6 +83,12 @@ impl Identities {
         }
     }
 
+    /// Whether the one token among these values of `Authorization` is good, whoever the host says its bearer is.
+    pub fn knows<'a>(&self, authorization: impl Iterator<Item = &'a str>) -> bool {
+        let token = self.tokens.as_ref().zip(bearer(authorization).ok().flatten());
+        token.is_some_and(|(tokens, token)| tokens.verifier.verify(token, now()).is_ok())
+    }
+
     fn bearer(&self, claims: Arc<Claims>, ip: Option<String>) -> Result<Identity, Error> {
         let Some(resolved) = self.tokens.as_ref().and_then(|tokens| tokens.resolved.as_ref()) else {
             let owner = Owner::new(None, Some(&claims.id));

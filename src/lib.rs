@@ -120,6 +120,12 @@ impl Native {
         self.engine.flush();
     }
 
+    /// Whether the one bearer token among these values of `Authorization` is good. Without `auth: 'jwt'` none is.
+    #[napi]
+    pub fn knows(&self, authorization: Vec<String>) -> bool {
+        self.engine.knows(&authorization)
+    }
+
     /// Whether requests are limited by their client's address.
     #[napi(getter)]
     pub fn limits_ips(&self) -> bool {

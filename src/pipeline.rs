@@ -114,6 +114,11 @@ impl Pipeline {
         self.core.watches.at_rest().await;
     }
 
+    /// Whether the one bearer token among these values of `Authorization` is good.
+    pub fn knows(&self, authorization: &[String]) -> bool {
+        self.identities.knows(authorization.iter().map(String::as_str))
+    }
+
     /// The largest body worth reading, in bytes.
     pub fn max_body_bytes(&self) -> usize {
         self.core.config.max_body_bytes

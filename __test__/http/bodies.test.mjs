@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { TOKENS, tokenOf } from '../contract/support/doors.mjs';
 import {
   call,
   express4,
@@ -180,4 +181,37 @@ describe('a client that goes away in the middle of its body', () => {
       expect(sim.runs).toHaveLength(1);
     });
   }
+});
+
+describe('who is nobody', () => {
+  const BODY = `{"input":{"fill":"${'x'.repeat(100_000)}"}}`;
+  const LENGTHS = [
+    ['Content-Length', [`Content-Length: ${BODY.length}`]],
+    ['chunks', ['Transfer-Encoding: chunked']],
+  ];
+  for (const auth of ['host', 'jwt']) {
+    it.each(LENGTHS)(`(auth: '${auth}') hears so before a long body has come, with %s`, async (_how, lengths) => {
+      const { sim, host } = await startAll(['echo'], { adapter: auth === 'jwt' ? TOKENS : {}, host: { before: [] } });
+      const forged = `Authorization: Bearer ${tokenOf({ id: 'ann' }, 'a secret that is not the host’s')}`;
+      const socket = await rawClient(host);
+      socket.write(head(host, [...lengths, forged]).replace('x-test-user: ann\r\n', ''));
+      expect((await once(socket, 'data'))[0].toString()).toMatch(/^HTTP\/1\.1 401 /);
+      socket.destroy();
+      expect(sim.requests).toEqual([]);
+    });
+  }
+
+  it.each(LENGTHS)('is not who bears a good token: a long body is read, with %s', async (_how, lengths) => {
+    const { sim, host } = await startAll(['echo'], { adapter: TOKENS, host: { before: [] } });
+    const socket = await rawClient(host);
+    const authorization = `Authorization: Bearer ${tokenOf({ id: 'ann' })}`;
+    socket.write(head(host, [...lengths, authorization]).replace('x-test-user: ann\r\n', ''));
+    const [body, end] = lengths[0].startsWith('T')
+      ? [`${BODY.length.toString(16)}\r\n${BODY}\r\n`, '0\r\n\r\n']
+      : [BODY, ''];
+    socket.write(body + end);
+    expect((await once(socket, 'data'))[0].toString()).toMatch(/^HTTP\/1\.1 202 /);
+    socket.destroy();
+    expect((await sim.waitFor('run')).input.fill).toHaveLength(100_000);
+  });
 });
