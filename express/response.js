@@ -3,6 +3,7 @@
 // Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
 
 const { ServerResponse } = require('node:http');
+const { Socket } = require('node:net');
 
 const { atExpiry } = require('./expiry.js');
 const { lendSocket } = require('./socket.js');
@@ -22,6 +23,14 @@ function writeHead(res, status, headers) {
   return res.writeHead(status);
 }
 
+/** To a client of HTTP/1.0 a body that just stops is whole; TCP alone has a word for it. */
+function breakOff(res) {
+  const { socket } = res;
+  const resets = socket?.remoteFamily !== undefined && Object.getPrototypeOf(socket) === Socket.prototype;
+  if (res.req.httpVersionMinor === 0 && resets) socket.resetAndDestroy();
+  else res.destroy();
+}
+
 /** Two of them end an event, and are found nowhere else in one. */
 const LINE_FEED = 10;
 
@@ -31,6 +40,7 @@ class ResponseSink {
   #written;
   #expiry;
   #opened = false;
+  #ended = false;
   #lastByte;
   #midEvent = false;
   /** Whether what comes in pieces are events: another body that breaks off has no place for a last word. */
@@ -79,7 +89,10 @@ class ResponseSink {
 
   /** The client's socket, for a large body that need not pass here. */
   lend(take) {
-    if (this.#opened) lendSocket(this.#res, take);
+    const res = this.#res;
+    if (!this.#opened || !lendSocket(res, take)) return;
+    // A host that ends it meanwhile would have the next answer follow in the middle of this one.
+    res.once('prefinish', () => this.#ended || res.destroy());
   }
 
   /** Bytes of a stream; `written` is told how many are on their way, so that as many more may come. */
@@ -104,6 +117,7 @@ class ResponseSink {
   }
 
   end() {
+    this.#ended = true;
     clearTimeout(this.#expiry);
     if (!this.#res.writableEnded) this.#res.end();
   }
@@ -119,7 +133,7 @@ class ResponseSink {
     clearTimeout(this.#expiry);
     if (this.#res.writableEnded) return;
     // A client must not take half a body for a whole one.
-    if (!this.#events) this.#res.destroy();
+    if (!this.#events) breakOff(this.#res);
     else if (this.#midEvent) this.#res.end();
     else this.#res.end(`event: ${event}\ndata: ${data}\n\n`);
   }

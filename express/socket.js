@@ -7,20 +7,26 @@ const { Socket } = require('node:net');
 
 /**
  * Sends the head of a response and offers the place where its body may be written, past Node; not where somebody would miss
- * it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of anything written to it, what
- * is still queued.
+ * it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of anything written to it,
+ * trailers, a length that Node is to check, what is still queued.
  * @param {import('node:http').ServerResponse} res
  * @param {(fd: number, chunked: boolean) => boolean} take
+ * @returns {boolean} whether it was taken: then the body, its last chunk included, is not Node's to write
  */
 function lendSocket(res, take) {
   const { req, socket } = res;
-  if (req.httpVersionMajor !== 1 || req.method === 'HEAD' || res.write !== OutgoingMessage.prototype.write) return;
+  if (req.httpVersionMajor !== 1 || req.method === 'HEAD' || res.write !== OutgoingMessage.prototype.write)
+    return false;
+  if (res.strictContentLength || res.hasHeader('trailer')) return false;
   // `null` while an earlier request on this connection is being answered.
-  if (socket === null || Object.getPrototypeOf(socket) !== Socket.prototype || socket.timeout) return;
+  if (socket === null || Object.getPrototypeOf(socket) !== Socket.prototype || socket.timeout) return false;
+  if (Object.hasOwn(socket, 'write')) return false;
   res.flushHeaders();
-  if (socket.destroyed || socket.writableLength > 0) return;
-  // Of a server on Windows there is none. The last chunk is not Node's to write then.
-  if (take(socket._handle.fd, res.chunkedEncoding)) res.chunkedEncoding = false;
+  if (socket.destroyed || res.writableLength > 0) return false;
+  // On Windows it is none, which is not taken.
+  const taken = take(socket._handle.fd, res.chunkedEncoding);
+  if (taken) res.chunkedEncoding = false;
+  return taken;
 }
 
 module.exports = { lendSocket };

@@ -254,14 +254,14 @@ impl Shared {
         let Some(entry) = under_way.get_mut(&call) else { return };
         let (pipeline, shared) = (Arc::clone(pipeline), Arc::clone(self));
         let task = tokio::spawn(async move {
-            let outcome = AssertUnwindSafe(pipeline.carry_out(*work)).catch_unwind().await;
-            shared.finish(call, outcome).await;
+            let outcome = AssertUnwindSafe(Arc::clone(&pipeline).carry_out(*work)).catch_unwind().await;
+            shared.finish(call, outcome, &pipeline).await;
         });
         entry.task = Some(task.abort_handle());
     }
 
     /// Hands an answer to the host, a large one in pieces.
-    async fn finish(&self, call: u32, outcome: std::thread::Result<Option<Answer>>) {
+    async fn finish(&self, call: u32, outcome: std::thread::Result<Option<Answer>>, pipeline: &Pipeline) {
         let answer = outcome.unwrap_or_else(|_| {
             self.messenger.log(Level::Error, "panic", "a request failed inside the adapter");
             let request_id = self.under_way().get(&call).map(|call| call.request_id.clone()).unwrap_or_default();
@@ -270,7 +270,8 @@ impl Shared {
         match answer {
             Some(answer) if answer.body.len() > WHOLE => {
                 let (head, body) = answer.in_pieces();
-                self.messenger.open_large(call, head).finish(vec![body]).await;
+                let outlet = self.messenger.open_large(call, head);
+                pipeline.core().bulk.run(outlet.finish(vec![body])).await;
                 self.leave(call);
             }
             Some(answer) => {

@@ -138,20 +138,19 @@ impl Messenger {
         let pipe = Arc::new(Pipe::new(window));
         let stream = Stream { pipe: Arc::clone(&pipe), ended: false, failed: None, borrower };
         lock(&self.streams).insert(call, stream);
-        let (outbox, streams) = (Arc::clone(&self.outbox), Arc::clone(&self.streams));
-        let tell = move |told| match told {
-            Told::Waiting => outbox.push(Event::Pieces { call }),
-            Told::Failed(answer) => {
-                if let Some(stream) = lock(&streams).get_mut(&call) {
-                    stream.failed = Some(answer);
-                }
-            }
-            Told::Ended => {
-                let mut streams = lock(&streams);
-                let Some(stream) = streams.get_mut(&call) else { return };
-                stream.ended = true;
-                if stream.pipe.is_empty() {
-                    end(&mut streams, call, &outbox);
+        let (outbox, streams, own) = (Arc::clone(&self.outbox), Arc::clone(&self.streams), Arc::clone(&pipe));
+        let tell = move |told| {
+            let mut streams = lock(&streams);
+            // Of a call that was given up the number may be another's by now.
+            let Some(stream) = streams.get_mut(&call).filter(|stream| Arc::ptr_eq(&stream.pipe, &own)) else { return };
+            match told {
+                Told::Waiting => outbox.push(Event::Pieces { call }),
+                Told::Failed(answer) => stream.failed = Some(answer),
+                Told::Ended => {
+                    stream.ended = true;
+                    if stream.pipe.is_empty() {
+                        end(&mut streams, call, &outbox);
+                    }
                 }
             }
         };

@@ -1,7 +1,7 @@
 //! Threads with a runtime of their own. It knows nothing of what runs on them.
 
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,18 +14,25 @@ pub struct Thread {
 }
 
 impl Thread {
+    /// May be called on another runtime: this one is made, and ends, on its own thread.
+    ///
     /// # Errors
     /// The system has no thread for it, or no descriptors.
     pub fn start(name: &str) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
+        let (started, start) = mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // An error means that the other end was dropped, which is a stop too.
-            let _ = runtime.block_on(stopped);
-            runtime.shutdown_background();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            // Whoever started it waits.
+            let _ = started.send(runtime.as_ref().map(|runtime| runtime.handle().clone()).map_err(io::Error::kind));
+            if let Ok(runtime) = runtime {
+                // An error means that the other end was dropped, which is a stop too.
+                let _ = runtime.block_on(stopped);
+                runtime.shutdown_background();
+            }
         })?;
-        Ok(Self { runtime: handle, stop: Mutex::new(Some(stop)) })
+        let runtime = start.recv().map_err(io::Error::other)??;
+        Ok(Self { runtime, stop: Mutex::new(Some(stop)) })
     }
 
     pub fn runtime(&self) -> &Handle {
@@ -41,25 +48,33 @@ impl Thread {
 /// The thread on which large bodies are looked through and written, so that small calls do not wait for them. It starts with
 /// the first of them.
 #[derive(Default)]
-pub struct Bulk(OnceLock<Option<Thread>>);
+pub struct Bulk(OnceLock<Thread>);
 
 impl Bulk {
-    /// Carries `work` out there, or here where that thread cannot be had. Dropping the future gives it up.
-    pub async fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
-        match self.0.get_or_init(|| Thread::start("sim-bulk").ok()) {
-            None => work.await,
-            Some(thread) => {
-                let mut tasks = JoinSet::new();
-                tasks.spawn_on(work, thread.runtime());
-                // What becomes of work that panics is its own to see to, when it is dropped.
-                tasks.join_next().await;
-            }
+    /// Carries `work` out there, or here while that thread cannot be had. Dropping the future gives it up; a panic goes on here.
+    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let Some(thread) = self.thread() else { return work.await };
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(work, thread.runtime());
+        match tasks.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The thread was ended, and whatever runs here is about to be.
+            Some(Err(_)) | None => std::future::pending().await,
         }
+    }
+
+    fn thread(&self) -> Option<&Thread> {
+        if self.0.get().is_none() {
+            // Somebody else may have been faster.
+            let _ = self.0.set(Thread::start("sim-bulk").ok()?);
+        }
+        self.0.get()
     }
 
     /// Ends the thread.
     pub fn stop(&self) {
-        if let Some(thread) = self.0.get().and_then(Option::as_ref) {
+        if let Some(thread) = self.0.get() {
             drop(thread.take_stop());
         }
     }

@@ -176,6 +176,17 @@ describe('a large answer goes through Node', () => {
     expect(seen).toBe(LARGE.length);
   });
 
+  it.each([
+    ['has Node check its length', (res) => Object.assign(res, { strictContentLength: true })],
+    ['announces trailers', (res) => res.setHeader('trailer', 'x-sum')],
+    ['looks at what is written to the socket', ({ socket }) => Object.assign(socket, { write: socket.write })],
+  ])('where the host %s', async (_what, prepare) => {
+    const before = (_req, res, next) => next(void prepare(res));
+    const server = await serve(await startSim(), { listener: inExpress(express5, before, express5.json()) });
+    expect((await (await ask(server)).body()).toString()).toBe(LARGE);
+    expect(pastNode(server)).toBe(false);
+  });
+
   it('over TLS, also when nothing is queued', async () => {
     const server = await serve(await startSim(), { tls: selfSigned() });
     expect((await (await ask(server, { of: https })).body()).toString()).toBe(LARGE);
@@ -223,6 +234,18 @@ it('a client of HTTP/1.0 gets it without chunks', async () => {
   const text = await askInText(server, inText('1.0'));
   expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe(LARGE);
   expect(pastNode(server)).toBe(true);
+});
+
+it.each([
+  [
+    'is cut',
+    (res) => res.write(LARGE.slice(0, 100_000), () => setImmediate(() => res.destroy())),
+    'upstream_unreachable',
+  ],
+  ['is no JSON', (res) => res.end(`${LARGE.slice(0, 100_000)}"\x01"`), 'upstream_error'],
+])('one that %s before anything of it was handed on is refused', async (_how, answer, code) => {
+  const { response, body } = await ask(await serve(await startSim(answer)));
+  expect([response.statusCode, JSON.parse(await body()).error.code]).toEqual([502, code]);
 });
 
 describe('a client that does not read', () => {
@@ -308,6 +331,45 @@ describe('a client does not take for whole', () => {
     });
     const server = await serve(sim);
     await expect((await ask(server)).body()).rejects.toThrow(/aborted/);
+  });
+
+  it.each([
+    ['past Node', () => {}, true],
+    ['through Node', (res) => Object.assign(res, { strictContentLength: true }), false],
+  ])('what Sim breaks off, %s, over HTTP/1.0', async (_way, prepare, past) => {
+    const before = (_req, res, next) => next(void prepare(res));
+    const sim = await startSim((res) => {
+      res.write(HEAD + ITEMS.join(''), () => setImmediate(() => res.destroy()));
+    });
+    const server = await serve(sim, { listener: inExpress(express5, before, express5.json()) });
+    await expect(askInText(server, inText('1.0'))).rejects.toThrow(/ECONNRESET/);
+    expect(pastNode(server)).toBe(past);
+  });
+
+  it('what its host ends before its time, and nothing follows on that connection', async () => {
+    const ends = [];
+    const before = (_req, res, next) => next(void ends.push(() => res.end()));
+    const sim = await startSim((res) => res.write(HEAD + ITEMS.join('')));
+    const server = await serve(sim, { listener: inExpress(express5, before, express5.json()) });
+    const socket = net.connect(server.port, '127.0.0.1');
+    atEnd(() => socket.destroy());
+    socket
+      .on('error', () => {})
+      .setEncoding('latin1')
+      .write(inText('1.1'));
+    let text = '';
+    socket.on('data', (some) => {
+      text += some;
+    });
+    await expect.poll(() => text.length).toBeGreaterThan(MIB);
+    socket.write(inText('1.1').replace('workflows/f', 'workflows/g'));
+    await expect.poll(() => ends.length).toBe(2);
+    expect(pastNode(server)).toBe(true);
+    const closed = once(socket, 'close');
+    ends[0]();
+    await closed;
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(text.endsWith('0\r\n\r\n')).toBe(false);
   });
 
   it('what breaks off because the server is shutting down', async () => {

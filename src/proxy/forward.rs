@@ -89,38 +89,52 @@ pub async fn forward(
 
 /// Hands a large answer on as it comes. What goes wrong once it has begun ends it for the client too.
 async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce(u16) -> Answer) -> Result<(), Error> {
-    let Large { status, mut body } = large;
-    let mut rewriter = Rewriter::default();
-    let mut shown = Vec::new();
-    rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
-    let outlet = core.host.open_large(context.call, head(status).streamed());
-    core.bulk.run(carry(body, rewriter, shown, outlet, Arc::clone(&core.metrics))).await;
-    Ok(())
+    let Large { status, body } = large;
+    let (host, call, head) = (Arc::clone(&core.host), context.call, head(status).streamed());
+    core.bulk.run(carry(body, move || host.open_large(call, head), Arc::clone(&core.metrics))).await
 }
 
-async fn carry(
-    mut body: Body,
-    mut rewriter: Rewriter<'static>,
-    mut shown: Vec<Bytes>,
-    mut outlet: LargeOutlet,
-    metrics: Arc<Metrics>,
-) {
-    loop {
-        // Few large pieces cost less than many small ones, and nobody reads half a JSON text.
-        if shown.iter().map(Bytes::len).sum::<usize>() >= PIECE && outlet.write(&mut shown).await.is_err() {
-            return;
+/// `Err`: it went wrong before anything was handed on.
+async fn carry(mut body: Body, open: impl FnOnce() -> LargeOutlet + Send, metrics: Arc<Metrics>) -> Result<(), Error> {
+    let (mut rewriter, mut shown) = (Rewriter::default(), Vec::new());
+    rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
+    // Few large pieces cost less than many small ones, and nobody reads half a JSON text.
+    while length(&shown) < PIECE {
+        if !read(&mut body, &mut rewriter, &mut shown).await? {
+            open().finish(shown).await;
+            return Ok(());
         }
-        let read = match body.next().await {
-            Ok(Some(bytes)) => rewriter.push(bytes, &mut shown),
-            Ok(None) if rewriter.end().is_ok() => break,
-            Ok(None) | Err(_) => Err(NoJson),
-        };
-        if read.is_err() {
-            metrics.stream_broken();
-            return outlet.fail(&body.no_json());
+    }
+    let mut outlet = open();
+    loop {
+        if length(&shown) >= PIECE && outlet.write(&mut shown).await.is_err() {
+            return Ok(());
+        }
+        match read(&mut body, &mut rewriter, &mut shown).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                metrics.stream_broken();
+                outlet.fail(&error);
+                return Ok(());
+            }
         }
     }
     outlet.finish(shown).await;
+    Ok(())
+}
+
+/// Adds the next bytes to `shown`, as they may be seen. Whether there were any.
+async fn read(body: &mut Body, rewriter: &mut Rewriter<'_>, shown: &mut Vec<Bytes>) -> Result<bool, Error> {
+    match body.next().await? {
+        Some(bytes) => rewriter.push(bytes, shown).map(|()| true),
+        None => rewriter.end().map(|()| false),
+    }
+    .map_err(|NoJson| body.no_json())
+}
+
+fn length(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
 }
 
 fn whole(context: &Context, reply: &Reply, run: Option<Shown<'_>>) -> Result<Answer, Error> {
