@@ -24,7 +24,7 @@ import { main, StepError, step } from './steps.mjs';
 const STREAMS = 'streams';
 
 const PACES = {
-  full: { warmMs: 1500, sliceMs: 1250, rounds: 3, instances: 3 },
+  full: { warmMs: 1500, sliceMs: 1250, rounds: 2, instances: 4 },
   quick: { warmMs: 250, sliceMs: 300, rounds: 2, instances: 1 },
 };
 

@@ -1,6 +1,7 @@
 // Large answers: where a client's socket is a plain one their bodies go straight into it, past Node's thread, and everywhere
 // else through Node; the client sees no difference. What breaks off is never taken for a whole answer.
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -333,7 +334,7 @@ describe('a client does not take for whole', () => {
     await expect((await ask(server)).body()).rejects.toThrow(/aborted/);
   });
 
-  it.each([
+  it.skipIf(process.platform === 'win32').each([
     ['past Node', () => {}, true],
     ['through Node', (res) => Object.assign(res, { strictContentLength: true }), false],
   ])('what Sim breaks off, %s, over HTTP/1.0', async (_way, prepare, past) => {
@@ -342,7 +343,12 @@ describe('a client does not take for whole', () => {
       res.write(HEAD + ITEMS.join(''), () => setImmediate(() => res.destroy()));
     });
     const server = await serve(sim, { listener: inExpress(express5, before, express5.json()) });
-    await expect(askInText(server, inText('1.0'))).rejects.toThrow(/ECONNRESET/);
+    // Not Node as the client: libuv may take a reset that follows upon data for an end.
+    const script = 'exec 3<>"/dev/tcp/127.0.0.1/$0"; printf %s "$1" >&3; LC_ALL=C exec cat <&3';
+    const cat = spawn('bash', ['-c', script, server.port, inText('1.0')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    atEnd(() => cat.kill());
+    const [said, [code]] = await Promise.all([cat.stderr.toArray(), once(cat, 'close')]);
+    expect([code, Buffer.concat(said).toString()]).toEqual([1, expect.stringContaining('Connection reset')]);
     expect(pastNode(server)).toBe(past);
   });
 
