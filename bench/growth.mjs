@@ -112,7 +112,8 @@ function tables({ users, streams, processes }) {
       ['open streams', 'CPU at rest, ms/s', 'requests/s of others', 'CPU µs per request', 'RSS MiB', 'KiB per stream'],
       ...streams.map((one) => [
         ...[String(one.streams), (one.rest * 1000).toFixed(1), one.rate.toFixed(0), one.cpu.toFixed(0), mib(one.rss)],
-        one.streams < 100 ? '–' : (one.held / one.streams / 1024).toFixed(0),
+        // The same of a few streams.
+        one.streams < 1000 ? '–' : (one.held / one.streams / 1024).toFixed(0),
       ]),
     ],
     [
