@@ -306,8 +306,9 @@ class Bridge {
     const call = this.#pending.get(number);
     let said = false;
     const lend = (fd, chunked) => {
+      const taken = this.#native.lend(number, fd, chunked);
       said = true;
-      return this.#native.lend(number, fd, chunked);
+      return taken;
     };
     try {
       this.#open(call, status, head);

@@ -23,8 +23,10 @@ function lendSocket(res, take) {
   if (Object.hasOwn(socket, 'write')) return false;
   res.flushHeaders();
   if (socket.destroyed || res.writableLength > 0) return false;
-  // On Windows it is none, which is not taken.
-  const taken = take(socket._handle.fd, res.chunkedEncoding);
+  // Not Node's public API. On Windows it is none, which is not taken.
+  const fd = socket._handle?.fd;
+  if (!Number.isInteger(fd)) return false;
+  const taken = take(fd, res.chunkedEncoding);
   if (taken) res.chunkedEncoding = false;
   return taken;
 }

@@ -180,6 +180,10 @@ describe('a large answer goes through Node', () => {
   it.each([
     ['has Node check its length', (res) => Object.assign(res, { strictContentLength: true })],
     ['announces trailers', (res) => res.setHeader('trailer', 'x-sum')],
+    [
+      'has a Node that names no descriptors',
+      ({ socket }) => Object.defineProperty(socket._handle, 'fd', { value: null }),
+    ],
     ['looks at what is written to the socket', ({ socket }) => Object.assign(socket, { write: socket.write })],
   ])('where the host %s', async (_what, prepare) => {
     const before = (_req, res, next) => next(void prepare(res));
