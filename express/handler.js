@@ -63,18 +63,10 @@ function createHandler({ bridge }) {
     if (call !== undefined) res.on('close', () => sink.detached || bridge.cancel(call));
   }
 
-  /** Answers who is nobody before anything of a long body is kept. */
-  function refuseStranger(req, res, place) {
-    if (!isLongToRead(req, FOR_ALL) || req.user !== undefined) return false;
-    if (bridge.verifiesTokens && bridge.knows(authorization(req))) return false;
-    submit(req, res, place, undefined, undefined, false);
-    discard(req, maxBodyBytes);
-    return true;
-  }
+  const isStranger = (req) => !req.user && !(bridge.verifiesTokens && bridge.knows(authorization(req)));
 
   return (req, res, place, fail) => {
-    if (refuseStranger(req, res, place)) return;
-    readBody(req, maxBodyBytes, (tooLarge, body) => {
+    const goOn = (tooLarge, body) => {
       // This may run in a listener of the request's, where a throw would end the process.
       try {
         // Express gives every request a shape of its own, so that each look at one costs a search: one for each member.
@@ -85,7 +77,11 @@ function createHandler({ bridge }) {
       } catch (error) {
         fail(error);
       }
-    });
+    };
+    if (!isLongToRead(req, FOR_ALL) || !isStranger(req)) return readBody(req, maxBodyBytes, goOn);
+    // Who is nobody hears so before anything of the body is kept.
+    goOn(false);
+    discard(req, maxBodyBytes);
   };
 }
 

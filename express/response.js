@@ -3,10 +3,9 @@
 // Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
 
 const { ServerResponse } = require('node:http');
-const { Socket } = require('node:net');
 
 const { atExpiry } = require('./expiry.js');
-const { lendSocket } = require('./socket.js');
+const { lendSocket, isPlain } = require('./socket.js');
 
 /** Names and values in turn. */
 function headersOf(head) {
@@ -26,8 +25,7 @@ function writeHead(res, status, headers) {
 /** To a client of HTTP/1.0 a body that just stops is whole; TCP alone has a word for it. */
 function breakOff(res) {
   const { socket } = res;
-  const resets = socket?.remoteFamily !== undefined && Object.getPrototypeOf(socket) === Socket.prototype;
-  if (res.req.httpVersionMinor === 0 && resets) socket.resetAndDestroy();
+  if (res.req.httpVersionMinor === 0 && socket !== null && isPlain(socket)) socket.resetAndDestroy();
   else res.destroy();
 }
 

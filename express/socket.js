@@ -5,6 +5,11 @@
 const { OutgoingMessage } = require('node:http');
 const { Socket } = require('node:net');
 
+/** Whether it is a TCP connection of Node's and nothing more: no TLS, no Unix-domain socket, no one's own class. */
+function isPlain(socket) {
+  return Object.getPrototypeOf(socket) === Socket.prototype && socket.remoteFamily !== undefined;
+}
+
 /**
  * Sends the head of a response and offers the place where its body may be written, past Node; not where somebody would miss
  * it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of anything written to it,
@@ -19,7 +24,7 @@ function lendSocket(res, take) {
     return false;
   if (res.strictContentLength || res.hasHeader('trailer')) return false;
   // `null` while an earlier request on this connection is being answered.
-  if (socket === null || Object.getPrototypeOf(socket) !== Socket.prototype || socket.timeout) return false;
+  if (socket === null || !isPlain(socket) || socket.timeout) return false;
   if (Object.hasOwn(socket, 'write')) return false;
   res.flushHeaders();
   if (socket.destroyed || res.writableLength > 0) return false;
@@ -31,4 +36,4 @@ function lendSocket(res, take) {
   return taken;
 }
 
-module.exports = { lendSocket };
+module.exports = { lendSocket, isPlain };

@@ -82,18 +82,17 @@ impl LargeOutlet {
                 Err(_) => Way::Host,
             };
         }
-        if let Way::Socket(socket) = &self.way {
-            let sent = socket.send(pieces, last).await;
-            pieces.clear();
-            if sent.is_err() {
-                tokio::time::sleep(SEEN_WITHIN).await;
-                return Err(Gone);
+        let Way::Socket(socket) = &self.way else {
+            for bytes in pieces.drain(..) {
+                self.outlet.write(bytes).await;
             }
+            return Ok(());
+        };
+        if socket.send(pieces, last).await.is_err() {
+            tokio::time::sleep(SEEN_WITHIN).await;
+            return Err(Gone);
         }
-        // Where the host is the way.
-        for bytes in pieces.drain(..) {
-            self.outlet.write(bytes).await;
-        }
+        pieces.clear();
         Ok(())
     }
 }

@@ -36,6 +36,7 @@ impl Ahead {
         }
     }
 }
+
 /// Notices a host that is gone while nothing is said.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
