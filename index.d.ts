@@ -435,9 +435,10 @@ export function simRouter(options?: RouterOptions): SimRouter;
 /** Options of {@link attachFastLane}: those of a router, and where the client's address is to be found. */
 export type FastLaneOptions = RouterOptions & {
   /**
-   * The client's address, for the limit of each. Default: the connection's own, which behind a proxy is the proxy's.
+   * The client's address, for the limit of each: the name of a header that a proxy sets, or a function that finds it. Default:
+   * the connection's own, which behind a proxy is the proxy's. With a function all connections stay Node's.
    */
-  clientIp?: (req: IncomingMessage) => string | undefined;
+  clientIp?: string | ((req: IncomingMessage) => string | undefined);
 };
 
 /** A fast lane that is attached. */
@@ -451,7 +452,8 @@ export interface FastLane {
 /**
  * Answers the routes of {@link simRouter} on the server itself, ahead of Express: nothing that the host has mounted, such
  * as CORS, helmet, logging or its own sign-in, applies to them. Users are known by their bearer token (`auth: 'jwt'`,
- * the default here) and, with tenants, plans or bans, by `resolveUser`.
+ * the default here) and, with tenants, plans or bans, by `resolveUser`. A connection whose first request is for the mount
+ * point is served past Node's HTTP server, until something else comes over it: see docs/performance.md.
  *
  * @param server whose `request` listeners are attached already
  * @param mount a path such as `/api/sim`; a request elsewhere goes to those listeners

@@ -45,7 +45,7 @@ function simRouter(options) {
 
 function attachFastLane(server, mount, { clientIp, ...options } = {}) {
   const adapter = adapterOf('attachFastLane', options, { auth: 'jwt' });
-  return createLane(server, mount, adapter, clientIp ?? ((req) => req.socket.remoteAddress));
+  return createLane(server, mount, adapter, clientIp ?? undefined);
 }
 
 function simProbes({ adapter = sharedAdapter(), ...rest } = {}) {

@@ -41,6 +41,16 @@ export declare class Native {
    */
   lend(call: number, fd: number, chunked: boolean): boolean
   /**
+   * Serves the client's connection `fd` from now on, past the host's HTTP server, of which `first` was read: requests for
+   * routes below the mount point. Its number, under which [`Native::drain`] says when it is the host's again; 0: it stays
+   * the host's.
+   */
+  adopt(fd: number, first: Uint8Array, terms: NativeTerms): number
+  /** The host has closed a connection that was served here. */
+  forget(connection: number): void
+  /** Gives a connection that is served here back to the host, after what is under way. */
+  recall(connection: number): void
+  /**
    * Packs answers, questions and log lines into `into`: see `src/outbox.rs`. Returns how many bytes they take; `wake`
    * is called again for what does not fit. Negative: not one fits, the first takes that many bytes.
    */
@@ -106,6 +116,17 @@ export interface NativeDelivery {
   parsed?: boolean
   /** The host stopped reading the body, because it is larger than [`Native::max_hook_bytes`]. */
   tooLarge?: boolean
+}
+
+/** On which terms a client's connection is served. */
+export interface NativeTerms {
+  mount: string
+  /** The client's address, where it matters. */
+  ip?: string
+  /** The header that says it instead, in lower case. */
+  ipHeader?: string
+  /** How long it is kept open with nothing asked. 0: for ever. */
+  keepAliveMs: number
 }
 
 /** A request to sign, as it will be sent. */

@@ -8,7 +8,7 @@ const { answerers, configurationError, plainOptions, planReader } = require('./h
 const { Inbox } = require('./inbox.js');
 const { logTo } = require('./log.js');
 const { Native } = require('./native.js');
-const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD } = require('./outbox.js');
+const { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD, LEFT } = require('./outbox.js');
 const { withPiece } = require('./pieces.js');
 const { traced } = require('./tracing.js');
 
@@ -101,6 +101,8 @@ class Bridge {
   #planOf;
   /** @type {Calls<Call>} */
   #pending = new Calls();
+  /** What happens to each connection that the adapter serves, when it no longer does. */
+  #lent = new Map();
   #onClosed;
   #closed;
   #closing = new AbortController();
@@ -239,6 +241,40 @@ class Bridge {
     return this.#pending.get(call.number) === call;
   }
 
+  /**
+   * Has the adapter serve a client's connection, of which `first` was read, until it calls `left`: with what it has not
+   * answered, or with nothing when the client is gone.
+   * @param {import('../native.js').NativeTerms} terms
+   * @param {(unread: Buffer | undefined) => void} left
+   * @returns {number} what to forget it by; 0 where it is not taken
+   */
+  adopt(fd, first, terms, left) {
+    const number = this.#native.adopt(fd, first, terms);
+    if (number !== 0) this.#lent.set(number, left);
+    return number;
+  }
+
+  /** The connection is closed. */
+  forget(number) {
+    if (this.#lent.delete(number)) this.#native.forget(number);
+  }
+
+  /** The adapter is to give a connection back after what is under way. */
+  recall(number) {
+    this.#native.recall(number);
+  }
+
+  #stopped() {
+    for (const number of this.#lent.keys()) this.#left(number);
+    this.#onClosed?.();
+  }
+
+  #left(number, unread) {
+    const left = this.#lent.get(number);
+    this.#lent.delete(number);
+    left?.(unread);
+  }
+
   /** What was counted, in Prometheus' text format. */
   metrics() {
     return this.#native.metrics();
@@ -284,7 +320,8 @@ class Bridge {
       else if (kind === END) this.#end(first)?.end();
       else if (kind === QUESTION) this.#question(first, second, head, JSON.parse(packed.toString('utf8', from, to)));
       else if (kind === LOG) this.#log(JSON.parse(packed.toString('utf8', from, to)));
-      else if (kind === CLOSED) this.#onClosed?.();
+      else if (kind === LEFT) this.#left(first, second === 0 ? Buffer.from(packed.subarray(from, to)) : undefined);
+      else if (kind === CLOSED) this.#stopped();
     } catch (error) {
       // A host that cannot take its answer must not keep the others from theirs.
       queueMicrotask(() => {

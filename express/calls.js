@@ -2,7 +2,10 @@
 
 // Whatever is kept of the calls under way, by number.
 
-/** A number is a place, of so many, and how often it was taken: after 4096 times a number comes again. */
+/**
+ * A number is a place, of so many, and how often it was taken: after 2048 times a number comes again. Those from 2 ** 31 on are
+ * the addon's own.
+ */
 const PLACES = 2 ** 20;
 
 /**
@@ -22,7 +25,7 @@ class Calls {
     return this.#values.length - this.#free.length;
   }
 
-  /** @param {T} value @returns {number} its number: an unsigned one of 32 bits, of no other call that is under way */
+  /** @param {T} value @returns {number} its number: an unsigned one of 31 bits, of no other call that is under way */
   add(value) {
     const place = this.#free.pop() ?? this.#grow();
     this.#values[place] = value;
@@ -41,7 +44,7 @@ class Calls {
     if (value === undefined) return undefined;
     const place = number % PLACES;
     this.#values[place] = undefined;
-    this.#numbers[place] = (number + PLACES) % 2 ** 32;
+    this.#numbers[place] = (number + PLACES) % 2 ** 31;
     this.#free.push(place);
     return value;
   }

@@ -10,6 +10,7 @@ const HEAD = 5;
 const PIECE = 6;
 const END = 7;
 const LARGE_HEAD = 8;
+const LEFT = 9;
 
 const HEADER_BYTES = 17;
 
@@ -36,4 +37,4 @@ function unpack(packed, start, length, visit) {
   }
 }
 
-module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD };
+module.exports = { unpack, ANSWER, QUESTION, LOG, CLOSED, HEAD, PIECE, END, LARGE_HEAD, LEFT };

@@ -38,6 +38,9 @@ function loadApi() {
   }
 }
 
+/** Whether spans go anywhere. */
+const isTracing = () => globalThis[REGISTRY]?.trace !== undefined;
+
 /** The route's template, without ids, or undefined. */
 function routeOf(url) {
   const path = url
@@ -121,7 +124,7 @@ function errorCode(body) {
  * @returns {import('./bridge.js').Sink} `sink` itself where nothing is traced
  */
 function traced(request, sink) {
-  if (globalThis[REGISTRY]?.trace === undefined) return sink;
+  if (!isTracing()) return sink;
   api ??= loadApi() ?? false;
   if (!api) return sink;
   const { context, isSpanContextValid, propagation, SpanKind, trace } = api;
@@ -141,4 +144,4 @@ function traced(request, sink) {
   return new TracedSink(span, sink, api);
 }
 
-module.exports = { traced, routeOf };
+module.exports = { traced, isTracing, routeOf };

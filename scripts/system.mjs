@@ -16,6 +16,7 @@ const TESTS = {
   'docker-compose': 'docker-compose',
   busybox: 'busybox',
   chromium: 'chromium',
+  nginx: 'nginx-light',
 };
 
 /** The same for `npm run test:full`: what lies elsewhere than on PATH has its whole path. */

@@ -2,7 +2,7 @@
 //! the host's answer. The rules of identity are in [`crate::user`]; this room joins them to the configuration.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::time::Instant as Deadline;
@@ -85,8 +85,18 @@ impl Identities {
 
     /// Whether the one token among these values of `Authorization` is good, whoever the host says its bearer is.
     pub fn knows<'a>(&self, authorization: impl Iterator<Item = &'a str>) -> bool {
-        let token = self.tokens.as_ref().zip(bearer(authorization).ok().flatten());
-        token.is_some_and(|(tokens, token)| tokens.verifier.verify(token, now()).is_ok())
+        self.claims(authorization).is_some()
+    }
+
+    /// How long that token is good for from now on; not at all where there is none.
+    pub fn good_for<'a>(&self, authorization: impl Iterator<Item = &'a str>) -> Duration {
+        let expires = self.claims(authorization).map_or(Duration::ZERO, |claims| Duration::from_secs(claims.expires));
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(Duration::ZERO, |now| expires.saturating_sub(now))
+    }
+
+    fn claims<'a>(&self, authorization: impl Iterator<Item = &'a str>) -> Option<Arc<Claims>> {
+        let (tokens, token) = self.tokens.as_ref().zip(bearer(authorization).ok().flatten())?;
+        tokens.verifier.verify(token, now()).ok()
     }
 
     fn bearer(&self, claims: Arc<Claims>, ip: Option<String>) -> Result<Identity, Error> {

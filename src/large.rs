@@ -140,6 +140,20 @@ impl Socket {
     }
 }
 
+/// A second descriptor of a socket.
+#[cfg(unix)]
+pub(crate) fn second(stream: &TcpStream) -> io::Result<StdStream> {
+    use std::os::fd::AsFd;
+
+    stream.as_fd().try_clone_to_owned().map(StdStream::from)
+}
+
+/// No connection is served there that would need one.
+#[cfg(not(unix))]
+pub(crate) fn second(_: &TcpStream) -> io::Result<StdStream> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// A second descriptor of the TCP socket `fd`, which its owner may close at any time.
 #[cfg(unix)]
 pub(crate) fn duplicate(fd: i32) -> io::Result<StdStream> {

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::client::{self, Clients};
 
 /// One thing for the host.
 pub(crate) enum Event {
@@ -45,10 +46,32 @@ pub(crate) enum Event {
         message: String,
         about: Value,
     },
+    /// A connection that the addon served by itself is the host's again, or is over.
+    Left {
+        connection: u32,
+        /// What the client said that nobody has answered. `None`: it is gone.
+        unread: Option<Vec<u8>>,
+    },
     Closed,
 }
 
+impl Event {
+    /// The call that it is about, where it is part of its answer.
+    fn call(&self) -> Option<u32> {
+        match self {
+            Event::Answer { call, .. }
+            | Event::Head { call, .. }
+            | Event::LargeHead { call, .. }
+            | Event::Pieces { call }
+            | Event::End { call } => Some(*call),
+            Event::Question { .. } | Event::Log { .. } | Event::Left { .. } | Event::Closed => None,
+        }
+    }
+}
+
 pub(crate) struct Outbox {
+    /// Whoever takes the answers that are not the host's to write.
+    clients: Arc<Clients>,
     events: Mutex<VecDeque<Event>>,
     /// Whether the host was woken and has not come yet.
     woken: AtomicBool,
@@ -56,11 +79,14 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
-        Self { events: Mutex::default(), woken: AtomicBool::new(false), wake }
+    pub(crate) fn new(clients: Arc<Clients>, wake: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { clients, events: Mutex::default(), woken: AtomicBool::new(false), wake }
     }
 
     pub(crate) fn push(&self, event: Event) {
+        if let Some(call) = event.call().filter(|call| client::is_own(*call)) {
+            return self.clients.answer(call, event);
+        }
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
         self.wake();
     }
@@ -184,13 +210,16 @@ fn pack(packed: &mut Packed<'_>, event: &Event) -> Result<(), usize> {
             let body = json!({ "level": level, "event": event, "message": message, "about": about });
             record(packed, 3, [0, 0], Head::Text(""), body.to_string().as_bytes())
         }
+        Event::Left { connection, unread } => {
+            let numbers = [*connection, u32::from(unread.is_none())];
+            record(packed, 9, numbers, Head::Text(""), unread.as_deref().unwrap_or_default())
+        }
         Event::Closed => record(packed, 4, [0, 0], Head::Text(""), &[]),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
@@ -201,7 +230,7 @@ mod tests {
         let wake = move || {
             counter.fetch_add(1, Ordering::SeqCst);
         };
-        (Outbox::new(Box::new(wake)), wakes)
+        (Outbox::new(Arc::default(), Box::new(wake)), wakes)
     }
 
     #[test]

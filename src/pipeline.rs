@@ -119,6 +119,11 @@ impl Pipeline {
         self.identities.knows(authorization.iter().map(String::as_str))
     }
 
+    /// How long the bearer token in this value of `Authorization` is good for from now on.
+    pub fn good_for(&self, authorization: &str) -> Duration {
+        self.identities.good_for(std::iter::once(authorization))
+    }
+
     /// The largest body worth reading, in bytes.
     pub fn max_body_bytes(&self) -> usize {
         self.core.config.max_body_bytes
@@ -194,7 +199,7 @@ impl Pipeline {
     }
 
     /// Does what was admitted. `None`: the answer went out in pieces.
-    pub async fn carry_out(self: Arc<Self>, work: Work) -> Option<Answer> {
+    pub async fn carry_out(&self, work: Work) -> Option<Answer> {
         let Work { request_id, mut measured, task } = work;
         match self.try_carry_out(task, &mut measured.op).await {
             Ok(answer) => {

@@ -45,15 +45,47 @@ impl Thread {
     }
 }
 
-/// The thread on which large bodies are looked through and written, so that small calls do not wait for them. It starts with
-/// the first of them.
-#[derive(Default)]
-pub struct Bulk(OnceLock<Thread>);
+/// A thread that starts when it is first needed.
+pub struct Late {
+    name: &'static str,
+    thread: OnceLock<Thread>,
+}
+
+impl Late {
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, thread: OnceLock::new() }
+    }
+
+    /// `None`: the system has none, or no descriptors.
+    pub fn get(&self) -> Option<&Thread> {
+        if self.thread.get().is_none() {
+            // Somebody else may have been faster.
+            let _ = self.thread.set(Thread::start(self.name).ok()?);
+        }
+        self.thread.get()
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        if let Some(thread) = self.thread.get() {
+            drop(thread.take_stop());
+        }
+    }
+}
+
+/// The thread on which large bodies are looked through and written, so that small calls do not wait for them.
+pub struct Bulk(Late);
+
+impl Default for Bulk {
+    fn default() -> Self {
+        Self(Late::new("sim-bulk"))
+    }
+}
 
 impl Bulk {
     /// Carries `work` out there, or here while that thread cannot be had. Dropping the future gives it up; a panic goes on here.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let Some(thread) = self.thread() else { return work.await };
+        let Some(thread) = self.0.get() else { return work.await };
         let mut tasks = JoinSet::new();
         tasks.spawn_on(work, thread.runtime());
         match tasks.join_next().await {
@@ -64,19 +96,9 @@ impl Bulk {
         }
     }
 
-    fn thread(&self) -> Option<&Thread> {
-        if self.0.get().is_none() {
-            // Somebody else may have been faster.
-            let _ = self.0.set(Thread::start("sim-bulk").ok()?);
-        }
-        self.0.get()
-    }
-
     /// Ends the thread.
     pub fn stop(&self) {
-        if let Some(thread) = self.0.get() {
-            drop(thread.take_stop());
-        }
+        self.0.stop();
     }
 }
 

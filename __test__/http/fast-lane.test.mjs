@@ -40,8 +40,11 @@ it('what is not below the mount point goes to Express, and all of it after detac
   await express('/api/sim/health');
 });
 
-it('is limited by the address that the host names', async () => {
-  const { call } = await start({ ipMax: 1, clientIp: (req) => req.headers['x-client'] });
+it.each([
+  ['a function of its own', (req) => req.headers['x-client']],
+  ['a header', 'X-Client'],
+])('is limited by the address that the host names: %s', async (_, clientIp) => {
+  const { call } = await start({ ipMax: 1, clientIp });
   expect((await call('/flows', { 'x-client': '192.0.2.1' })).status).toBe(200);
   expect((await call('/flows', { 'x-client': '192.0.2.2' })).status).toBe(200);
   expect(refusal(await call('/flows', { 'x-client': '192.0.2.1' }))).toEqual([429, 'rate_limited']);
@@ -53,5 +56,8 @@ it('is refused where nobody would check who asks, and at what is no path', () =>
   expect(() => attachFastLane(server, '/api/sim', { adapter })).toThrow(/auth: 'jwt'/);
   for (const mount of ['', '/', 'api', '/api/', '/a?b']) {
     expect(() => attachFastLane(server, mount, { ...TOKENS, handleSecret: SECRET })).toThrow(/mount point/);
+  }
+  for (const clientIp of ['', 'x real ip', 7]) {
+    expect(() => attachFastLane(server, '/api/sim', { ...TOKENS, handleSecret: SECRET, clientIp })).toThrow(/clientIp/);
   }
 });

@@ -95,7 +95,7 @@ it('every example of the page is run below', () => {
     'ES modules': 1,
     'Before the body parsers': 1,
     'Behind express-mongo-sanitize': 2,
-    'The fast lane': 1,
+    'The fast lane': 2,
     Stop: 1,
   });
 });
@@ -173,13 +173,16 @@ describe.each(EXPRESSES)('under Express %s', (_version, express) => {
     expect(imported()).not.toContain('limit.max');
   });
 
-  it('the fast lane is ahead of Express, and verifies tokens itself', async () => {
+  it.each([
+    ['', 0],
+    [', behind a proxy', 1],
+  ])('the fast lane is ahead of Express, and verifies tokens itself%s', async (_, behindProxy) => {
     const app = express().use(express.json());
     app.post('/login', signIn);
     app.use((_req, res) => res.status(418).end());
     const { attachFastLane } = rest;
     const { server, lane } = run(
-      sections['The fast lane'][0],
+      sections['The fast lane'][behindProxy],
       { app, port: 0, attachFastLane, resolveUser: ({ id }) => ({ id, role: 'USER' }) },
       '{ server, lane }',
     );

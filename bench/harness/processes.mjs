@@ -46,7 +46,7 @@ export async function startUpstream() {
 class Peer {
   #child;
 
-  /** @param {string} name @param {{ mount: 'json' | 'raw' | 'lane', upstream: string, limit?: object }} place */
+  /** @param {string} name @param {{ mount: 'json' | 'raw' | 'lane' | 'lane-node', upstream: string, limit?: object }} place */
   static async start(name, { mount, upstream, limit = UNLIMITED }) {
     const settings = JSON.stringify({ peer: name, mount, upstream, ...SECRETS, ...limit });
     const env = { PATH: process.env.PATH, NODE_ENV: 'production' };

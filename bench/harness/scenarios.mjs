@@ -32,7 +32,7 @@ function refused({ bars, ...make }) {
   ];
 }
 
-/** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane",
+/** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane" | "lane-node",
  * connections: number, peers: string[], bars: object[], refused?: boolean, slower?: number, limit?: object }[]} */
 export const SCENARIOS = [
   ...small('', {
@@ -78,6 +78,14 @@ export const SCENARIOS = [
     peers: [PACKAGE, 'best-js', 'node-http'],
     bars: [rate(1.8, ['best-js'], 2.2), rate(0.65, ['node-http'], 0.8)],
   }),
+  // Of a client that asks for other things, too, on the same connection.
+  ...small('-lane-node', {
+    title: '64 connections, ahead of Express, through Node',
+    mount: 'lane-node',
+    connections: 64,
+    peers: [PACKAGE, 'best-js', 'node-http'],
+    bars: [rate(1.8, ['best-js'], 2.2)],
+  }),
   ...refused({
     name: 'refused-401',
     title: 'run with a forged token: 401',
@@ -109,6 +117,15 @@ export const SCENARIOS = [
     connections: 32,
     peers: [PACKAGE, ...UNDICIS],
     bars: [{ metric: 'megabytes', against: UNDICIS, least: 1.9, stretch: 2.2 }],
+  },
+  {
+    name: 'proxy-1m-lane',
+    title: '/proxy, 1 MiB, 32 connections, ahead of Express',
+    request: proxy(MIB),
+    mount: 'lane',
+    connections: 32,
+    peers: [PACKAGE, 'best-js'],
+    bars: [],
   },
   {
     name: 'proxy-16m',

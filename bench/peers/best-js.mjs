@@ -150,5 +150,5 @@ export function bestJs(settings) {
     },
   };
   const before = [fastJwt(settings), ownRateLimit(settings), readJson];
-  return settings.mount === 'lane' ? bareRoutes('/api/sim', before, client) : routes(before, client);
+  return settings.mount.startsWith('lane') ? bareRoutes('/api/sim', before, client) : routes(before, client);
 }

@@ -51,10 +51,12 @@ async function application() {
 
 async function serve() {
   if (settings.peer === 'node-http') return http.createServer(constant());
-  if (settings.mount !== 'lane') return http.createServer(await application());
+  if (!settings.mount.startsWith('lane')) return http.createServer(await application());
   if (settings.peer !== 'sim-adapter') return http.createServer(await PEERS[settings.peer]());
   const server = http.createServer(express());
   (await import('./sim-adapter.mjs')).fastLane(server, settings);
+  // Where somebody else listens, too, connections stay Node's.
+  if (settings.mount === 'lane-node') server.on('request', () => {});
   return server;
 }
 
