@@ -5,7 +5,7 @@
 
 const http = require('node:http');
 
-const { isPlain } = require('./socket.js');
+const { descriptorOf, isPlain } = require('./socket.js');
 const { isTracing } = require('./tracing.js');
 
 /** How long a client may say nothing before its connection is Node's, which has limits of its own. */
@@ -156,11 +156,12 @@ class Connections {
   /** Whether the adapter serves the connection now. */
   #lend(socket, first) {
     const bridge = this.#bridge;
+    const fd = descriptorOf(socket);
     const handle = socket._handle;
-    // Not Node's public API. On Windows there are no descriptors.
-    if (!Number.isInteger(handle?.fd) || typeof handle.readStop !== 'function' || !this.#mayLend(socket)) return false;
+    // Not Node's public API either.
+    if (fd === undefined || typeof handle.readStop !== 'function' || !this.#mayLend(socket)) return false;
     handle.readStop();
-    const number = bridge.adopt(handle.fd, first, this.#terms(socket), (unread) => {
+    const number = bridge.adopt(fd, first, this.#terms(socket), (unread) => {
       socket.off('close', closed).off('error', ignore);
       const ending = this.#ending.has(socket);
       this.#noLonger(socket);

@@ -10,6 +10,12 @@ function isPlain(socket) {
   return Object.getPrototypeOf(socket) === Socket.prototype && socket.remoteFamily !== undefined;
 }
 
+/** Its descriptor. Not Node's public API; undefined where there is none, as on Windows. */
+function descriptorOf(socket) {
+  const fd = socket._handle?.fd;
+  return Number.isInteger(fd) && fd >= 0 ? fd : undefined;
+}
+
 /**
  * Sends the head of a response and offers the place where its body may be written, past Node; not where somebody would miss
  * it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of anything written to it,
@@ -28,12 +34,11 @@ function lendSocket(res, take) {
   if (Object.hasOwn(socket, 'write')) return false;
   res.flushHeaders();
   if (socket.destroyed || res.writableLength > 0) return false;
-  // Not Node's public API. On Windows it is none, which is not taken.
-  const fd = socket._handle?.fd;
-  if (!Number.isInteger(fd)) return false;
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return false;
   const taken = take(fd, res.chunkedEncoding);
   if (taken) res.chunkedEncoding = false;
   return taken;
 }
 
-module.exports = { lendSocket, isPlain };
+module.exports = { lendSocket, descriptorOf, isPlain };

@@ -132,7 +132,7 @@ impl Calls {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Takes no more calls. Whether it did before.
+    /// Takes no more calls. Whether this is the first time that it is told so.
     pub(crate) fn close(&self) -> bool {
         !self.closing.swap(true, Ordering::AcqRel)
     }

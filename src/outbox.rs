@@ -57,7 +57,7 @@ pub(crate) enum Event {
 
 impl Event {
     /// The call that it is about, where it is part of its answer.
-    fn call(&self) -> Option<u32> {
+    pub(crate) fn call(&self) -> Option<u32> {
         match self {
             Event::Answer { call, .. }
             | Event::Head { call, .. }

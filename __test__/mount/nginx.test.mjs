@@ -11,6 +11,7 @@ import path from 'node:path';
 import { attachFastLane } from '@sigmacode/sim-adapter';
 import { expect, it } from 'vitest';
 import { TOKENS, tokenOf } from '../contract/support/doors.mjs';
+import { watchRequests } from '../http/lane.mjs';
 import { atEnd, optionsFor, startSim } from '../http/support.mjs';
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/mount.md'), 'utf8');
@@ -65,12 +66,7 @@ it('serves nginx’s connections past Node, and knows each request’s user and 
   const server = http.createServer((_req, res) => res.writeHead(418).end()).listen(0, '127.0.0.1');
   await once(server, 'listening');
   atEnd(() => new Promise((resolve) => server.close(resolve).closeAllConnections()));
-  const seen = [];
-  const { emit } = server;
-  server.emit = (name, ...rest) => {
-    if (name === 'request') seen.push(rest[0].url);
-    return emit.call(server, name, ...rest);
-  };
+  const seen = watchRequests(server);
   const lane = attachFastLane(server, '/api/sim', { ...optionsFor(sim), ...TOKENS, ipMax: 40, clientIp: 'x-real-ip' });
   atEnd(() => lane.adapter.close({ drainMs: 0 }));
   const url = await startNginx(server.address().port);

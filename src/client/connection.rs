@@ -154,14 +154,14 @@ impl Connection<'_> {
             Reading::Other => return Err(Leave::Back),
             Reading::Plain(head) => head,
         };
-        let Some(body) = unread.get(head.head..head.head + head.body) else { return Ok(None) };
+        let Some(body) = unread.get(head.length..head.length + head.body_length) else { return Ok(None) };
         let mut request = head.request;
         request.body = bytes::Bytes::copy_from_slice(body);
         let asked = Asked {
             reads: request.method == "GET",
             authorization: request.authorization.first().copied().unwrap_or_default().to_owned(),
         };
-        let (length, last) = (head.head + head.body, head.last);
+        let (length, last) = (head.length + head.body_length, head.last);
         let admitted = self.calls.admit(self.place.next_call(), request);
         self.input.consume(length);
         self.last |= last;
@@ -189,7 +189,7 @@ impl Connection<'_> {
                 Some(Word::Back) => Err(Leave::Back),
                 None => Err(Leave::Gone),
                 // A late word about a call before.
-                Some(Word::Event(..)) => Ok(()),
+                Some(Word::Event(_)) => Ok(()),
             },
             () = late => Err(if begun.is_some() { Leave::Back } else { Leave::Gone }),
         }
@@ -204,9 +204,9 @@ impl Connection<'_> {
                 () = gone(&mut self.input, &mut self.reader) => return Err(Leave::Gone),
             };
             match word {
-                Some(Word::Event(call, event)) if call == self.place.call() => return Ok(event),
+                Some(Word::Event(event)) if event.call() == Some(self.place.call()) => return Ok(event),
                 // A late word about a call before.
-                Some(Word::Event(..)) => {}
+                Some(Word::Event(_)) => {}
                 Some(Word::Back) => self.back = true,
                 None => return Err(Leave::Gone),
             }

@@ -27,9 +27,10 @@ pub(super) enum Reading<'a> {
 pub(super) struct Head<'a> {
     /// Without its body.
     pub(super) request: Request<'a>,
-    /// How long head and body are, in bytes.
-    pub(super) head: usize,
-    pub(super) body: usize,
+    /// In bytes.
+    pub(super) length: usize,
+    /// In bytes.
+    pub(super) body_length: usize,
     /// The client asks for nothing more on this connection.
     pub(super) last: bool,
 }
@@ -64,8 +65,8 @@ fn plain<'a>(head: &'a [u8], terms: &'a Terms) -> Option<Head<'a>> {
         target.strip_prefix(terms.mount.as_str()).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']))?;
     let (mount, ip) = (terms.mount.as_str(), terms.ip.as_deref());
     let request = Request { method: parsed.method?, url, mount, ip, ..Request::default() };
-    let mut found = Head { request, head: head.len(), body: 0, last: false };
-    let (mut hosts, mut length, mut connection) = (0, None, None);
+    let mut found = Head { request, length: head.len(), body_length: 0, last: false };
+    let (mut hosts, mut body_length, mut connection) = (0, None, None);
     for field in &*parsed.headers {
         let request = &mut found.request;
         let place = match Name::of(field.name) {
@@ -84,7 +85,7 @@ fn plain<'a>(head: &'a [u8], terms: &'a Terms) -> Option<Head<'a>> {
                 request.authorization.push(text(field.value)?);
                 continue;
             }
-            Name::ContentLength => &mut length,
+            Name::ContentLength => &mut body_length,
             Name::Connection => &mut connection,
             Name::RequestId => &mut request.request_id,
             Name::IdempotencyKey => &mut request.idempotency_key,
@@ -104,14 +105,14 @@ fn plain<'a>(head: &'a [u8], terms: &'a Terms) -> Option<Head<'a>> {
         Some(value) if value.eq_ignore_ascii_case("close") => true,
         Some(_) => return None,
     };
-    found.body = match length {
+    found.body_length = match body_length {
         None => 0,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
         Some(_) => return None,
     };
     let usual = match found.request.method {
-        "GET" => found.body == 0,
-        "POST" => found.body <= LARGEST,
+        "GET" => found.body_length == 0,
+        "POST" => found.body_length <= LARGEST,
         _ => false,
     };
     (usual && hosts == 1).then_some(found)
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!((request.method, request.url, request.mount), ("POST", "/flows/a/run?x=1", "/api/sim"));
         assert_eq!((request.request_id, request.ip, request.prefer), (Some("id"), Some("::1"), None));
         assert_eq!(request.authorization, ["Bearer a"]);
-        assert_eq!((head.head, head.body, head.last), (PLAIN.len(), 2, false));
+        assert_eq!((head.length, head.body_length, head.last), (PLAIN.len(), 2, false));
     }
 
     #[test]
@@ -270,7 +271,7 @@ mod tests {
             let mut changed = PLAIN.as_bytes().to_vec();
             changed[at] = with;
             if let Reading::Plain(head) = read(&changed, &terms()) {
-                prop_assert!(head.head <= changed.len() && head.body <= LARGEST);
+                prop_assert!(head.length <= changed.len() && head.body_length <= LARGEST);
             }
         }
     }

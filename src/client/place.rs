@@ -47,11 +47,11 @@ impl Place {
     pub(super) async fn go_on_alone(&self, words: &mut UnboundedReceiver<Word>) {
         while let Some(word) = words.recv().await {
             match word {
-                Word::Event(call, Event::Pieces { .. }) if call == self.call() => {
+                Word::Event(Event::Pieces { call }) if call == self.call() => {
                     let taken = self.calls.messenger.take(call, &mut vec![0; PIECE]);
                     self.calls.messenger.written(call, taken);
                 }
-                Word::Event(call, _) if call == self.call() => return,
+                Word::Event(event) if event.call() == Some(self.call()) => return,
                 _ => {}
             }
         }

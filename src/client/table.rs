@@ -29,7 +29,7 @@ pub(super) fn call(connection: u32, turn: u32) -> u32 {
 /// What a connection is told.
 pub(crate) enum Word {
     /// Part of the answer to a call.
-    Event(u32, Event),
+    Event(Event),
     /// It is to be the host's again, after what is under way.
     Back,
 }
@@ -75,7 +75,7 @@ impl Clients {
     pub(crate) fn answer(&self, call: u32, event: Event) {
         if let Some(way) = self.ways().get(&(call % PLACES)) {
             // It may be leaving.
-            let _ = way.words.send(Word::Event(call, event));
+            let _ = way.words.send(Word::Event(event));
         }
     }
 
