@@ -21,7 +21,7 @@ use crate::messenger::Messenger;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Pipeline, Work};
 use crate::run::About;
-use crate::thread::{Late, Thread};
+use crate::thread::{Late, Thread, Urgency};
 
 /// The longest that other processes are waited for to hear that this one ends.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -61,15 +61,15 @@ impl Engine {
         let identities = Identities::new(config.jwt.as_ref()).map_err(|found| problems.extend(found));
         let core = Core::new(config, Arc::clone(&messenger) as Arc<dyn Host>).map_err(|found| problems.extend(found));
         let (Ok(identities), Ok(core), true) = (identities, core, problems.is_empty()) else { return Err(problems) };
-        let thread =
-            Thread::start("sim-adapter").map_err(|error| failed(format!("the thread cannot start: {error}")))?;
+        let thread = Thread::start("sim-adapter", Urgency::GivesWay)
+            .map_err(|error| failed(format!("the thread cannot start: {error}")))?;
         let pipeline = Pipeline::new(core, identities);
         {
             let _on_runtime = thread.runtime().enter();
             pipeline.connect();
         }
         let calls = Arc::new(Calls::new(pipeline, messenger, Arc::clone(&outbox), thread.runtime().clone()));
-        let client_thread = Arc::new(Late::new("sim-clients"));
+        let client_thread = Arc::new(Late::new("sim-clients", Urgency::Usual));
         Ok(Self { calls, clients, outbox, thread, client_thread, admitted: Mutex::default() })
     }
 

@@ -7,6 +7,16 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+/// What becomes of a thread where there are fewer processors than work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It serves clients by itself.
+    Usual,
+    /// It works for a thread that serves clients, such as Node's, and gives way to it. Otherwise each answer of Sim's would push
+    /// the event loop off its processor: with two of them and 512 connections, for a quarter of the time.
+    GivesWay,
+}
+
 /// Such a thread.
 pub struct Thread {
     runtime: Handle,
@@ -18,10 +28,13 @@ impl Thread {
     ///
     /// # Errors
     /// The system has no thread for it, or no descriptors.
-    pub fn start(name: &str) -> io::Result<Self> {
+    pub fn start(name: &str, urgency: Urgency) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (started, start) = mpsc::channel();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if urgency == Urgency::GivesWay {
+                give_way();
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             // Whoever started it waits.
             let _ = started.send(runtime.as_ref().map(|runtime| runtime.handle().clone()).map_err(io::Error::kind));
@@ -45,22 +58,34 @@ impl Thread {
     }
 }
 
+/// Linux counts niceness thread by thread, and has everybody give way who wants to.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Where that is forbidden all the same, nothing but speed is lost.
+    let _ = rustix::process::nice(1);
+}
+
+/// Elsewhere it would be the whole process that gives way.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 /// A thread that starts when it is first needed.
 pub struct Late {
     name: &'static str,
+    urgency: Urgency,
     thread: OnceLock<Thread>,
 }
 
 impl Late {
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, thread: OnceLock::new() }
+    pub const fn new(name: &'static str, urgency: Urgency) -> Self {
+        Self { name, urgency, thread: OnceLock::new() }
     }
 
     /// `None`: the system has none, or no descriptors.
     pub fn get(&self) -> Option<&Thread> {
         if self.thread.get().is_none() {
             // Somebody else may have been faster.
-            let _ = self.thread.set(Thread::start(self.name).ok()?);
+            let _ = self.thread.set(Thread::start(self.name, self.urgency).ok()?);
         }
         self.thread.get()
     }
@@ -78,7 +103,7 @@ pub struct Bulk(Late);
 
 impl Default for Bulk {
     fn default() -> Self {
-        Self(Late::new("sim-bulk"))
+        Self(Late::new("sim-bulk", Urgency::GivesWay))
     }
 }
 
@@ -110,6 +135,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_who_works_for_others_gives_way() {
+        fn niceness() -> i32 {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap()
+        }
+        for (urgency, more) in [(Urgency::Usual, 0), (Urgency::GivesWay, 1)] {
+            let thread = Thread::start("test", urgency).unwrap();
+            let (said, heard) = mpsc::channel();
+            thread.runtime().spawn(async move { said.send(niceness()) });
+            assert_eq!(heard.recv().unwrap(), niceness() + more, "{urgency:?}");
+        }
+    }
 
     #[tokio::test]
     async fn work_is_carried_out_elsewhere_and_waited_for() {
