@@ -70,15 +70,16 @@ async function attempt(scenario, peer, file, ms) {
  */
 export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, instances }) {
   const file = await writeRequests(scenario.name, scenario.request);
-  const { mount, limit, peers: names, slower = 1 } = scenario;
+  const { mount, limit, peers: names, longer = 1, more = 1 } = scenario;
+  const times = Math.ceil((rounds * more) / longer);
   const figures = Object.fromEntries(names.map((name) => [name, []]));
   for (let instance = 0; instance < instances; instance++) {
     await withPeers(names, { mount, limit, upstream }, async (peers) => {
-      for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs * slower);
-      for (let round = 0; round < rounds; round++) {
+      for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs);
+      for (let round = 0; round < times; round++) {
         const first = (instance + round) % peers.length;
         for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
-          figures[peer.name].push(await slice(scenario, peer, file, sliceMs * slower));
+          figures[peer.name].push(await slice(scenario, peer, file, sliceMs * longer));
         }
       }
     });

@@ -65,15 +65,9 @@ const RESOLUTION_MS = 2;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
 
-/** CPU time of the main thread in µs: Linux counts it in ticks of 10 ms. */
-function mainThread() {
-  const stat = readFileSync(`/proc/self/task/${process.pid}/stat`, 'latin1');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return (Number(user) + Number(system)) * 10_000;
-}
+/** CPU time of the main thread in µs. */
+const mainThread = () =>
+  Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ')[0]) / 1000;
 
 process.on('message', (question) => {
   if (question === 'reset') delay.reset();
