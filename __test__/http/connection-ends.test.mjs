@@ -97,6 +97,19 @@ describe('the end', () => {
     await Promise.all([closed, stream.closed]);
   });
 
+  it('of the lane is the end for all that comes after it, however soon', async () => {
+    const host = await start();
+    const clients = Array.from({ length: 200 }, () => connect(host));
+    for (const client of clients) client.say(health());
+    await Promise.all(clients.map((client) => client.answer()));
+    // So that the adapter hears of the end and of what comes after it at once.
+    for (const busy of clients.splice(0, 100)) busy.say(health());
+    host.lane.detach();
+    for (const client of clients) client.say(health());
+    const answers = await Promise.all(clients.map((client) => client.until(/HTTP\/1\.1 (\d+)/)));
+    expect(new Set(answers.map(([, status]) => status))).toEqual(new Set(['418']));
+  });
+
   it('of one of two servers with an adapter is not that of the other', async () => {
     const host = await start();
     const other = http.createServer(() => {}).listen(0, '127.0.0.1');

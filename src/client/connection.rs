@@ -181,15 +181,17 @@ impl Connection<'_> {
             }
         };
         tokio::select! {
-            filled = self.input.fill(&mut self.reader) => match filled {
-                Ok(0) | Err(_) => Err(Leave::Gone),
-                Ok(_) => Ok(()),
-            },
+            biased;
+            // First, so that what comes after the connection was asked back is not answered here.
             word = self.words.recv() => match word {
                 Some(Word::Back) => Err(Leave::Back),
                 None => Err(Leave::Gone),
                 // A late word about a call before.
                 Some(Word::Event(_)) => Ok(()),
+            },
+            filled = self.input.fill(&mut self.reader) => match filled {
+                Ok(0) | Err(_) => Err(Leave::Gone),
+                Ok(_) => Ok(()),
             },
             () = late => Err(if begun.is_some() { Leave::Back } else { Leave::Gone }),
         }
