@@ -24,7 +24,7 @@ use crate::config::SimConfig;
 pub(super) enum Ahead {
     /// Of streams that may stay open for long, and of whatever is small.
     Little,
-    /// Of answers that are handed on as they come: the more is read at once, the less each byte costs.
+    /// Of answers that are handed on as they come: the more is read at once, the seldomer two threads wake each other.
     Much,
 }
 
@@ -32,7 +32,7 @@ impl Ahead {
     const fn bytes(self) -> usize {
         match self {
             Ahead::Little => 64 * 1024,
-            Ahead::Much => 256 * 1024,
+            Ahead::Much => 512 * 1024,
         }
     }
 }
