@@ -1,6 +1,7 @@
-// A server in a process of its own, for a test that wants to know what its answers cost there. It says its port, and
-// then, whenever it is asked, what is resident, in bytes.
+// A server in a process of its own, for a test that wants to know what its answers cost there. It answers its port, or what
+// is resident, in bytes.
 
+import { once } from 'node:events';
 import http from 'node:http';
 import { SimAdapter, simRouter } from '@sigmacode/sim-adapter';
 import express from 'express';
@@ -8,8 +9,9 @@ import express from 'express';
 const adapter = new SimAdapter(JSON.parse(process.env.TEST_OPTIONS));
 const app = express().use((req, _res, next) => next(void Object.assign(req, { user: { id: 'ann' } })));
 const server = http.createServer(app.use('/api/sim', express.json(), simRouter({ adapter })));
-server.listen(0, '127.0.0.1', () => process.send(server.address().port));
-process.on('message', () => {
+await once(server.listen(0, '127.0.0.1'), 'listening');
+
+process.on('message', ({ port = false }) => {
   globalThis.gc();
-  process.send(process.memoryUsage.rss());
+  process.send(port ? server.address().port : process.memoryUsage.rss());
 });

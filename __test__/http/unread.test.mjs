@@ -1,11 +1,11 @@
 // Clients that read nothing of a large answer: what they do not take stays in Sim.
 
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { expect, it } from 'vitest';
-import { atEnd, optionsFor } from './support.mjs';
+import { leastOf, standstill, startProcess } from './resident.mjs';
+import { atEnd } from './support.mjs';
 
 const MIB = 1024 * 1024;
 const PIECE = Buffer.alloc(64 * 1024, 'x');
@@ -36,10 +36,8 @@ async function startSim() {
 
 it('a large answer that nobody reads holds at most 1.5 MiB in the process', async () => {
   const { asked, sent, ...sim } = await startSim();
-  const env = { PATH: process.env.PATH, TEST_OPTIONS: JSON.stringify(optionsFor(sim)) };
-  const child = fork(new URL('unread.mjs', import.meta.url), { env, execArgv: ['--expose-gc'] });
-  atEnd(() => child.kill());
-  const [port] = await once(child, 'message');
+  const resident = startProcess(new URL('unread.mjs', import.meta.url), sim);
+  const port = await resident({ port: true });
 
   /** What is resident once so many more clients have asked, and nothing moves any more. */
   async function withMore(count) {
@@ -49,15 +47,9 @@ it('a large answer that nobody reads holds at most 1.5 MiB in the process', asyn
       atEnd(() => client.destroy());
       client.pause().write(ASK);
     }
-    let before = 0;
-    const still = () => {
-      const same = asked() === until && sent() === before;
-      before = sent();
-      return same;
-    };
-    await expect.poll(still, { interval: 300, timeout: 15_000 }).toBe(true);
-    child.send('resident');
-    return (await once(child, 'message'))[0];
+    await expect.poll(asked, { timeout: 15_000 }).toBe(until);
+    await standstill(sent);
+    return leastOf(resident);
   }
   // The first ones pay for what all of them use.
   const before = await withMore(20);

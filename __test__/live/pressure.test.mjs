@@ -1,10 +1,10 @@
 // Readers that are slower than Sim: what they do not take stays in Sim, and nothing of it is lost.
 
-import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { atEnd, optionsFor, startAdapter, startHost } from '../http/support.mjs';
+import { leastOf, standstill, startProcess } from '../http/resident.mjs';
+import { atEnd, startAdapter, startHost } from '../http/support.mjs';
 import { begin, FINAL, frame, playSim, runIs } from './support.mjs';
 
 const MIB = 1024 * 1024;
@@ -34,21 +34,6 @@ async function startFlood() {
   });
   const sent = (socket) => socket.bytesWritten - socket.writableLength;
   return { sim, left, sent: () => [...sockets].reduce((sum, socket) => sum + sent(socket), 0) };
-}
-
-/** Waits until Sim has sent something, and then nothing more for a while. */
-async function standstill(sent) {
-  let before = 0;
-  await expect
-    .poll(
-      () => {
-        const still = sent() > MIB && sent() === before;
-        before = sent();
-        return still;
-      },
-      { interval: 300, timeout: 15_000 },
-    )
-    .toBe(true);
 }
 
 /** Reads numbered chunks to the end, and counts what came in its place. */
@@ -172,32 +157,10 @@ describe('a run that its plan ends', () => {
   });
 });
 
-/** A process that opens streams of `sim` and leaves them alone; what is resident there once it has done what it is asked. */
-function startReader(sim) {
-  const env = { PATH: process.env.PATH, TEST_OPTIONS: JSON.stringify(optionsFor(sim)) };
-  const child = fork(new URL('unread.mjs', import.meta.url), { env, execArgv: ['--expose-gc'] });
-  atEnd(() => child.kill());
-  return async (request) => {
-    const answer = once(child, 'message');
-    child.send(request);
-    return (await answer)[0];
-  };
-}
-
-/** The least that is resident for a while: what was only passing through, the allocators give back in their own time. */
-async function leastOf(resident) {
-  const seen = [];
-  for (let look = 0; look < 10; look += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    seen.push(await resident({}));
-  }
-  return Math.min(...seen);
-}
-
 describe('each stream that nobody reads holds at most 256 KiB in the process', () => {
   it('of a run that says much', async () => {
     const { sim, sent } = await startFlood();
-    const resident = startReader(sim);
+    const resident = startProcess(new URL('unread.mjs', import.meta.url), sim);
     /** What is resident once so many more are open and nothing moves any more. */
     const withMore = async (open) => {
       await resident({ open });
@@ -217,7 +180,7 @@ describe('each stream that nobody reads holds at most 256 KiB in the process', (
       execute: (_req, res) => res.writeHead(202, { 'content-type': 'application/json' }).end('{"data":{"runId":"r"}}'),
       status: (req, res) => state(req, res),
     });
-    const resident = startReader(sim);
+    const resident = startProcess(new URL('unread.mjs', import.meta.url), sim);
     const become = (status, text) => {
       state = runIs(status, { output: { text } });
       return resident({ read: true });

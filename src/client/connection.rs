@@ -117,9 +117,6 @@ impl Connection<'_> {
             if self.last {
                 return Leave::Gone;
             }
-            if self.back {
-                return Leave::Back;
-            }
         }
     }
 
@@ -127,6 +124,9 @@ impl Connection<'_> {
     async fn exchange(&mut self) -> Result<(), Leave> {
         let mut begun = None;
         let (admitted, asked) = loop {
+            if self.asked_back() {
+                return Err(Leave::Back);
+            }
             if let Some(admitted) = self.admit()? {
                 break admitted;
             }
@@ -144,6 +144,15 @@ impl Connection<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Whether it is to be the host's again. Looked at before each request, so that none is answered here that came later.
+    fn asked_back(&mut self) -> bool {
+        while let Ok(word) = self.words.try_recv() {
+            // Anything else is a late word about a call before.
+            self.back |= matches!(word, Word::Back);
+        }
+        self.back
     }
 
     /// Takes the request that is there, if all of it is.
@@ -181,17 +190,15 @@ impl Connection<'_> {
             }
         };
         tokio::select! {
-            biased;
-            // First, so that what comes after the connection was asked back is not answered here.
+            filled = self.input.fill(&mut self.reader) => match filled {
+                Ok(0) | Err(_) => Err(Leave::Gone),
+                Ok(_) => Ok(()),
+            },
             word = self.words.recv() => match word {
                 Some(Word::Back) => Err(Leave::Back),
                 None => Err(Leave::Gone),
                 // A late word about a call before.
                 Some(Word::Event(_)) => Ok(()),
-            },
-            filled = self.input.fill(&mut self.reader) => match filled {
-                Ok(0) | Err(_) => Err(Leave::Gone),
-                Ok(_) => Ok(()),
             },
             () = late => Err(if begun.is_some() { Leave::Back } else { Leave::Gone }),
         }

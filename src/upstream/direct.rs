@@ -24,7 +24,7 @@ use crate::config::SimConfig;
 pub(super) enum Ahead {
     /// Of streams that may stay open for long, and of whatever is small.
     Little,
-    /// Of answers that are handed on as they come: the more is read at once, the seldomer two threads wake each other.
+    /// Of answers that are handed on as they come: the more is read at once, the less often two threads wake each other.
     Much,
 }
 
