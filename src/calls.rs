@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -32,8 +31,6 @@ pub(crate) struct Calls {
     /// Signalled when a call leaves `under_way`.
     left: Notify,
     closing: AtomicBool,
-    /// Where they are carried out.
-    runtime: Handle,
 }
 
 /// A call that was admitted and is not answered.
@@ -54,9 +51,9 @@ impl UnderWay {
 }
 
 impl Calls {
-    pub(crate) fn new(pipeline: Pipeline, messenger: Arc<Messenger>, outbox: Arc<Outbox>, runtime: Handle) -> Self {
+    pub(crate) fn new(pipeline: Pipeline, messenger: Arc<Messenger>, outbox: Arc<Outbox>) -> Self {
         let (under_way, left, closing) = (Mutex::default(), Notify::new(), AtomicBool::new(false));
-        Self { pipeline, messenger, outbox, under_way, left, closing, runtime }
+        Self { pipeline, messenger, outbox, under_way, left, closing }
     }
 
     /// Admits a request under a number that no call under way has: what is to be set going, or an answer that is there at once.
@@ -68,19 +65,24 @@ impl Calls {
             Admission::Answered(answer) => Err(answer),
             Admission::Admitted(work) => {
                 let (request_id, only_watches) = (work.request_id().to_owned(), work.only_watches());
-                self.under_way().insert(call, UnderWay { task: None, request_id, only_watches });
+                let mut under_way = self.under_way();
+                // It may have been closed meanwhile.
+                if self.is_closing() {
+                    return Err(Answer::error(&shutting_down(), &request_id));
+                }
+                under_way.insert(call, UnderWay { task: None, request_id, only_watches });
                 Ok(work)
             }
         }
     }
 
-    /// Carries out a call that nobody has given up yet.
+    /// Carries out a call that nobody has given up yet, on the runtime on which this is called.
     pub(crate) fn start(self: &Arc<Self>, call: u32, work: Box<Work>) {
         // Locked until the handle is in the table, so that a call cannot leave it before it is in.
         let mut under_way = self.under_way();
         let Some(entry) = under_way.get_mut(&call) else { return };
         let calls = Arc::clone(self);
-        let task = self.runtime.spawn(async move {
+        let task = tokio::spawn(async move {
             let outcome = AssertUnwindSafe(calls.pipeline.carry_out(*work)).catch_unwind().await;
             calls.finish(call, outcome).await;
         });
@@ -134,6 +136,8 @@ impl Calls {
 
     /// Takes no more calls. Whether this is the first time that it is told so.
     pub(crate) fn close(&self) -> bool {
+        // Locked, so that none comes in after those under way were given up.
+        let _under_way = self.under_way();
         !self.closing.swap(true, Ordering::AcqRel)
     }
 
@@ -159,9 +163,10 @@ impl Calls {
     fn give_up(&self, which: impl Fn(&UnderWay) -> bool) {
         let given_up: Vec<(u32, UnderWay)> = self.under_way().extract_if(|_, call| which(call)).collect();
         for (call, under_way) in given_up {
+            // Before it is ended: on another thread its stream would end first, as if it were whole.
+            let answer = Answer::error(&shutting_down(), &under_way.request_id);
+            self.outbox.push(Event::Answer { call, answer });
             under_way.abort();
-            let request_id = &under_way.request_id;
-            self.outbox.push(Event::Answer { call, answer: Answer::error(&shutting_down(), request_id) });
         }
     }
 

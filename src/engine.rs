@@ -1,7 +1,9 @@
-//! The runtime and what is under way on it: one thread of its own, the calls, and an outbox that the host empties in one go.
-//! It knows nothing of what a call does.
+//! The runtimes and what is under way on them: one thread for the host's calls, others for clients that are served past it,
+//! and an outbox that the host empties in one go. It knows nothing of what a call does.
 
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,10 +23,12 @@ use crate::messenger::Messenger;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Pipeline, Work};
 use crate::run::About;
-use crate::thread::{Late, Thread, Urgency};
+use crate::thread::{Team, Thread, Urgency};
 
 /// The longest that other processes are waited for to hear that this one ends.
 const FAREWELL: Duration = Duration::from_millis(100);
+/// The most threads that serve clients' connections, where there are as many processors.
+const SERVING: usize = 4;
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -40,8 +44,9 @@ pub struct Engine {
     clients: Arc<Clients>,
     outbox: Arc<Outbox>,
     thread: Thread,
-    /// Where clients' connections are served: reading and writing them keeps nobody from Sim's.
-    client_thread: Arc<Late>,
+    /// Where clients' connections are served. Each of these threads does all that is done for its own, calls to Sim included,
+    /// so that none of it has to wake another thread.
+    serving: Arc<Team>,
     /// Waits for the next flush.
     admitted: Mutex<Vec<(u32, Box<Work>)>>,
 }
@@ -68,9 +73,10 @@ impl Engine {
             let _on_runtime = thread.runtime().enter();
             pipeline.connect();
         }
-        let calls = Arc::new(Calls::new(pipeline, messenger, Arc::clone(&outbox), thread.runtime().clone()));
-        let client_thread = Arc::new(Late::new("sim-clients", Urgency::Usual));
-        Ok(Self { calls, clients, outbox, thread, client_thread, admitted: Mutex::default() })
+        let calls = Arc::new(Calls::new(pipeline, messenger, Arc::clone(&outbox)));
+        let threads = available_parallelism().map_or(1, NonZero::get).min(SERVING);
+        let serving = Arc::new(Team::new("sim-clients", Urgency::Usual, threads));
+        Ok(Self { calls, clients, outbox, thread, serving, admitted: Mutex::default() })
     }
 
     pub fn limits_ips(&self) -> bool {
@@ -124,7 +130,7 @@ impl Engine {
         if self.calls.is_closing() {
             return None;
         }
-        let runtime = self.client_thread.get()?.runtime();
+        let runtime = self.serving.next()?.runtime();
         let (calls, clients, outbox) = (Arc::clone(&self.calls), Arc::clone(&self.clients), Arc::clone(&self.outbox));
         self.clients.add(|number, words| {
             let served = client::serve(adopted, number, words, calls, clients, outbox);
@@ -211,14 +217,14 @@ impl Engine {
         self.flush();
         self.clients.recall_all();
         let (calls, clients, outbox) = (Arc::clone(&self.calls), Arc::clone(&self.clients), Arc::clone(&self.outbox));
-        let (stop, client_thread) = (self.thread.take_stop(), Arc::clone(&self.client_thread));
+        let (stop, serving) = (self.thread.take_stop(), Arc::clone(&self.serving));
         self.thread.runtime().spawn(async move {
             let until = Instant::now() + drain;
             calls.drain(drain).await;
             let _ = tokio::time::timeout(FAREWELL, calls.pipeline.at_rest()).await;
             // Answers may still be on their way to clients who read slowly.
             let _ = tokio::time::timeout_at(until.max(Instant::now() + FAREWELL), clients.empty()).await;
-            client_thread.stop();
+            serving.stop();
             outbox.push(Event::Closed);
             calls.pipeline.core().bulk.stop();
             drop(stop);

@@ -1,7 +1,7 @@
 //! The way of a request, top to bottom: route -> user -> body -> plan and limits -> host's gate -> forward -> answer.
 //!
-//! [`Pipeline::admit`] is what happens on Node's main thread, and decides all that can be decided without waiting.
-//! [`Pipeline::carry_out`] is the rest, on the runtime's own thread.
+//! [`Pipeline::admit`] decides all that can be decided without waiting: on Node's main thread, where the request came to Node.
+//! [`Pipeline::carry_out`] is the rest, on a thread of the addon's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +109,10 @@ impl Pipeline {
         self.core.policy.shared_status().map(|status| status.up)
     }
 
-    /// Resolves when other processes know that nothing is polled here any more.
+    /// Resolves when other processes know that nothing is polled here any more, and which streamed runs have ended.
     pub async fn at_rest(&self) {
         self.core.watches.at_rest().await;
+        self.core.policy.at_rest().await;
     }
 
     /// Whether the one bearer token among these values of `Authorization` is good.

@@ -1,6 +1,7 @@
 //! Threads with a runtime of their own. It knows nothing of what runs on them.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 use tokio::runtime::Handle;
@@ -98,6 +99,29 @@ impl Late {
     }
 }
 
+/// Threads that share work of one kind; each starts when its first turn comes.
+pub struct Team {
+    threads: Vec<Late>,
+    turn: AtomicUsize,
+}
+
+impl Team {
+    /// Of `size` threads, at least one.
+    pub fn new(name: &'static str, urgency: Urgency, size: usize) -> Self {
+        Self { threads: (0..size.max(1)).map(|_| Late::new(name, urgency)).collect(), turn: AtomicUsize::new(0) }
+    }
+
+    /// The one whose turn it is. `None`: the system has no thread for it, or no descriptors.
+    pub fn next(&self) -> Option<&Thread> {
+        self.threads[self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len()].get()
+    }
+
+    /// Ends them.
+    pub fn stop(&self) {
+        self.threads.iter().for_each(Late::stop);
+    }
+}
+
 /// The thread on which large bodies are looked through and written, so that small calls do not wait for them.
 pub struct Bulk(Late);
 
@@ -130,7 +154,7 @@ impl Bulk {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::thread;
     use std::time::Duration;
 
@@ -149,6 +173,14 @@ mod tests {
             thread.runtime().spawn(async move { said.send(niceness()) });
             assert_eq!(heard.recv().unwrap(), niceness() + more, "{urgency:?}");
         }
+    }
+
+    #[test]
+    fn work_goes_to_each_thread_of_a_team_in_turn() {
+        let team = Team::new("test", Urgency::Usual, 2);
+        let turns: Vec<_> = (0..4).map(|_| team.next().unwrap().runtime().id()).collect();
+        assert_ne!(turns[0], turns[1]);
+        assert_eq!(turns[..2], turns[2..]);
     }
 
     #[tokio::test]

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { attachFastLane } from '@sigmacode/sim-adapter';
 import { describe, expect, it } from 'vitest';
+import { startRedis } from '../security/redis.mjs';
 import { ANN, asking, connect, get, health, json, MOUNT, run, start } from './lane.mjs';
+import { atEnd } from './support.mjs';
 
 describe('the end', () => {
   it('server.close() ends idle connections and waits for the others', async () => {
@@ -41,6 +43,25 @@ describe('the end', () => {
     await expect.poll(() => host.sockets.length).toBe(1);
     await new Promise((resolve) => host.server.close(resolve).closeAllConnections());
     await silent.closed;
+  });
+
+  it('of the adapter frees what streamed runs hold in Redis', async () => {
+    const redis = await startRedis();
+    atEnd(() => redis.stop());
+    const options = {
+      redisUri: redis.uri,
+      plans: { USER: { concurrentRuns: 1, maxRunSeconds: 600 } },
+      resolveUser: () => ({ id: 'ann', role: 'USER' }),
+    };
+    for (let round = 0; round < 5; round++) {
+      const host = await start({ flows: ['wait'], options });
+      const [client, second] = [connect(host), connect(host)];
+      client.say(run('wait', '{"mode":"stream"}'));
+      await client.until(/event: run\n/);
+      second.say(run('wait', '{"mode":"stream"}'));
+      expect(json(await second.answer()).error.code).toBe('quota_exceeded');
+      await host.adapter.close({ drainMs: 0 });
+    }
   });
 
   it('of the adapter: what waits is answered, and what comes then hears so from Node', async () => {

@@ -68,6 +68,7 @@ impl Clients {
         let way = self.ways().remove(&number);
         if let Some(way) = way {
             way.task.abort();
+            self.left.notify_waiters();
         }
     }
 

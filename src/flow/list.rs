@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout_at;
@@ -22,10 +23,12 @@ const MAX_PAGES: usize = 100;
 /// Flows that the host is asked about at once.
 const BATCH: usize = 100;
 
-/// The list as last read. The lock is held while reading, so that many first requests read once.
+/// The list as last read.
 #[derive(Default)]
 pub struct FlowList {
-    last: Mutex<Option<Reading>>,
+    last: ArcSwapOption<Reading>,
+    /// Held while reading, so that many first requests read once.
+    reading: Mutex<()>,
     /// A flow was deployed since: the last reading does not have it.
     outdated: AtomicBool,
 }
@@ -38,20 +41,20 @@ struct Reading {
 impl FlowList {
     /// The flow, if the last reading has it and is still fresh.
     pub(super) fn find(&self, id: &FlowId) -> Option<Flow> {
-        // While it is being read again, nobody waits for it here.
-        let last = self.last.try_lock().ok()?;
+        let last = self.last.load();
         let reading = last.as_ref().filter(|reading| reading.ended.elapsed() < FRESH)?;
         reading.outcome.as_ref().ok()?.iter().find(|flow| flow.id == *id).cloned()
     }
 
     async fn all(&self, core: &Core, context: &Context) -> Result<Arc<[Flow]>, Error> {
         let arrived = Instant::now();
-        let Ok(mut last) = timeout_at(context.caller.deadline, self.last.lock()).await else {
+        let Ok(_reading) = timeout_at(context.caller.deadline, self.reading.lock()).await else {
             return Err(Error::new(Code::UpstreamTimeout, "Sim did not answer in time"));
         };
-        if let Some(reading) = last.as_ref()
-            && !self.outdated.load(Ordering::Acquire)
-        {
+        if self.outdated.swap(false, Ordering::AcqRel) {
+            self.last.store(None);
+        }
+        if let Some(reading) = self.last.load_full() {
             match &reading.outcome {
                 Ok(flows) if reading.ended.elapsed() < FRESH => return Ok(Arc::clone(flows)),
                 // Who waited for a reading that failed has its answer; a queue of them would ask one after the other.
@@ -62,9 +65,8 @@ impl FlowList {
                 _ => {}
             }
         }
-        self.outdated.store(false, Ordering::Release);
         let outcome = fetch(core, context).await.map(Arc::from);
-        *last = Some(Reading { ended: Instant::now(), outcome: outcome.clone() });
+        self.last.store(Some(Arc::new(Reading { ended: Instant::now(), outcome: outcome.clone() })));
         outcome
     }
 

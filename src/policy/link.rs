@@ -1,13 +1,14 @@
 //! The connection to Redis: made and remade in the background, never by a request. Knows no limit.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, RedisResult, TlsCertificates, Value};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -62,7 +63,7 @@ impl Fault {
     }
 }
 
-/// Called on the runtime's thread; must not block.
+/// Called from any of the threads that ask Redis; must not block.
 pub type OnEvent = Box<dyn Fn(Event) + Send + Sync>;
 
 /// For metrics.
@@ -117,6 +118,8 @@ pub(crate) struct Link {
     probe: Cmd,
     state: watch::Sender<State>,
     connecting: AtomicBool,
+    /// Where it was connected first. Those that ask it later may be on threads that end sooner.
+    runtime: OnceLock<Handle>,
     connections: AtomicU64,
     /// Connections in a row that were lost soon after they were found.
     relapses: AtomicU32,
@@ -152,6 +155,7 @@ impl Link {
             probe,
             state: watch::Sender::new(State::First),
             connecting: AtomicBool::new(false),
+            runtime: OnceLock::new(),
             connections: AtomicU64::new(0),
             relapses: AtomicU32::new(0),
             fallbacks: AtomicU64::new(0),
@@ -241,7 +245,7 @@ impl Link {
     /// Connects in the background, trying until it succeeds; does nothing while that is going on.
     pub(crate) fn connect(self: &Arc<Self>) {
         if !self.connecting.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep_trying(Arc::downgrade(self)));
+            self.runtime.get_or_init(Handle::current).spawn(keep_trying(Arc::downgrade(self)));
         }
     }
 

@@ -35,6 +35,7 @@ pub use rate::Rate;
 pub(crate) use redis::Redis;
 pub use redis::{PATIENCE, RedisConfig};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use answer::Limit;
@@ -75,6 +76,8 @@ pub struct Policy {
     runs: Runs,
     keys: Keys,
     shared: Option<Shared>,
+    /// How many slots somebody is about to free.
+    held: watch::Sender<usize>,
     clock: Clock,
 }
 
@@ -95,6 +98,7 @@ impl Policy {
             runs: Runs::new(longest_lease, clock.clone()),
             keys: Keys::new(),
             shared: redis.map(|redis| Shared::new(&redis, clock.clone(), on_event)).transpose()?,
+            held: watch::Sender::default(),
             plans,
             arrivals,
             clock,
@@ -201,6 +205,21 @@ impl Policy {
                 shared.release(&user, run_id, Instant::now() + PATIENCE).await;
             }
         }
+    }
+
+    /// Notes that a slot will be freed once it is let go: [`Policy::at_rest`] waits for it.
+    pub fn hold(&self) {
+        self.held.send_modify(|held| *held += 1);
+    }
+
+    pub fn let_go(&self) {
+        self.held.send_modify(|held| *held -= 1);
+    }
+
+    /// Resolves when no slot is held that is still to be freed.
+    pub async fn at_rest(&self) {
+        // The sender is here: it cannot be gone.
+        let _ = self.held.subscribe().wait_for(|held| *held == 0).await;
     }
 
     /// Gives back the day's run and the slot of a run that was admitted, was no replay, and surely never started.

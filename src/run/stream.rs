@@ -231,11 +231,27 @@ async fn recorded(core: &Core, context: &Context, run: &RunRef, told: RunState) 
 
 /// The place of a streamed run among those its user may have at once. Dropping it frees the place: with the stream ends
 /// the run, also when its client just goes and nobody sees the end.
-struct Slot(Option<(Arc<Core>, User, SimRunId)>);
+struct Slot(Option<(Held, User, SimRunId)>);
+
+/// What it is freed through, and what has the adapter wait until it is.
+struct Held(Arc<Core>);
+
+impl Held {
+    fn of(core: &Arc<Core>) -> Self {
+        core.policy.hold();
+        Self(Arc::clone(core))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.policy.let_go();
+    }
+}
 
 impl Slot {
     fn of(core: &Arc<Core>, context: &Context, run: &RunRef) -> Self {
-        Self(Some((Arc::clone(core), context.user.clone(), run.run.clone())))
+        Self(Some((Held::of(core), context.user.clone(), run.run.clone())))
     }
 
     /// Somebody else sees the end.
@@ -246,11 +262,11 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Some((core, user, run)) = self.0.take() else { return };
+        let Some((held, user, run)) = self.0.take() else { return };
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             if let Some(subject) = user.subject() {
-                core.policy.release(&subject, run.as_str()).await;
+                held.0.policy.release(&subject, run.as_str()).await;
             }
         });
     }

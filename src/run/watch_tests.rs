@@ -284,6 +284,7 @@ fn poller() -> (Poller, watch::Receiver<News>) {
     let line = Line { sender, nudges: Arc::default() };
     let core = core("http://127.0.0.1:9");
     let room = core.watches.shared.room(&watched.owner, &watched.run);
+    core.watches.began(&core);
     (Poller { core, context, watched, line, room, wait: SLOWEST, misses: 0, failures: 0 }, receiver)
 }
 

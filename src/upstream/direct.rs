@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::runtime::{Handle, Id};
 use tokio::time::{Instant, sleep, timeout};
 use tower_service::Service;
 
@@ -57,9 +58,16 @@ pub(super) struct Direct {
 #[derive(Default)]
 struct Pool {
     /// Oldest first.
-    idle: VecDeque<(Sender, Instant)>,
+    idle: VecDeque<Idle>,
     /// Whether somebody looks after them while nothing is asked for.
     tended: bool,
+}
+
+/// A connection that waits for a request.
+struct Idle {
+    sender: Sender,
+    since: Instant,
+    home: Id,
 }
 
 /// The connection of one answer. It goes back to the others when the answer has been read to its end and nobody holds
@@ -68,6 +76,8 @@ pub(super) struct Lease {
     direct: Arc<Direct>,
     ahead: Ahead,
     sender: Option<Sender>,
+    /// The runtime that reads and writes it. Only calls on that one use it again: others would wake its thread for each word.
+    home: Id,
     /// The answer was read to its end.
     whole: AtomicBool,
     given_up: AtomicBool,
@@ -113,10 +123,15 @@ impl Direct {
         }
     }
 
-    /// An idle connection, the one that was used last.
+    /// An idle connection of this runtime's, the one that was used last.
     async fn take(&self, ahead: Ahead) -> Option<Sender> {
+        let here = Handle::current().id();
         loop {
-            let (mut sender, since) = self.pool(ahead).idle.pop_back()?;
+            let Idle { mut sender, since, .. } = {
+                let idle = &mut self.pool(ahead).idle;
+                let last = idle.iter().rposition(|connection| connection.home == here)?;
+                idle.remove(last)?
+            };
             if since.elapsed() >= POOL_IDLE {
                 continue;
             }
@@ -139,8 +154,8 @@ impl Direct {
     }
 
     /// Keeps a connection for whoever comes next.
-    fn put(self: &Arc<Self>, ahead: Ahead, sender: Sender) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    fn put(self: &Arc<Self>, ahead: Ahead, sender: Sender, home: Id) {
+        let Ok(runtime) = Handle::try_current() else { return };
         if sender.is_closed() {
             return;
         }
@@ -148,7 +163,7 @@ impl Direct {
         if pool.idle.len() == POOL_SIZE {
             pool.idle.pop_front();
         }
-        pool.idle.push_back((sender, Instant::now()));
+        pool.idle.push_back(Idle { sender, since: Instant::now(), home });
         if !std::mem::replace(&mut pool.tended, true) {
             runtime.spawn(tend(Arc::downgrade(self), ahead));
         }
@@ -165,7 +180,7 @@ async fn tend(direct: std::sync::Weak<Direct>, ahead: Ahead) {
         sleep(POOL_IDLE).await;
         let Some(direct) = direct.upgrade() else { return };
         let mut pool = direct.pool(ahead);
-        pool.idle.retain(|(_, since)| since.elapsed() < POOL_IDLE);
+        pool.idle.retain(|connection| connection.since.elapsed() < POOL_IDLE);
         if pool.idle.is_empty() {
             pool.tended = false;
             return;
@@ -176,7 +191,8 @@ async fn tend(direct: std::sync::Weak<Direct>, ahead: Ahead) {
 impl Lease {
     fn new(direct: &Arc<Direct>, ahead: Ahead, sender: Sender) -> Self {
         let (whole, given_up) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { direct: Arc::clone(direct), ahead, sender: Some(sender), whole, given_up }
+        let home = Handle::current().id();
+        Self { direct: Arc::clone(direct), ahead, sender: Some(sender), home, whole, given_up }
     }
 
     /// The answer was read to its end.
@@ -194,7 +210,68 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let (whole, given_up) = (*self.whole.get_mut(), *self.given_up.get_mut());
         if let Some(sender) = self.sender.take().filter(|_| whole && !given_up) {
-            self.direct.put(self.ahead, sender);
+            self.direct.put(self.ahead, sender, self.home);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use http::HeaderMap;
+    use serde_json::json;
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::super::client::Rest;
+    use super::*;
+    use crate::config::Config;
+
+    /// Answers whatever is asked. Each connection that is open has a share of what is returned.
+    fn sim() -> (Uri, Arc<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let opened = Arc::new(());
+        let each = Arc::clone(&opened);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let opened = Arc::clone(&each);
+                std::thread::spawn(move || {
+                    let _opened = opened;
+                    // The request is small: it comes in one piece.
+                    while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                    }
+                });
+            }
+        });
+        (to, opened)
+    }
+
+    #[test]
+    fn a_connection_is_used_again_by_those_who_are_where_it_is_read() {
+        let (to, opened) = sim();
+        let settings = json!({ "options": { "baseUrl": to.to_string(), "apiKey": "key" }, "env": {} });
+        let config = Config::read(&settings).0.sim.unwrap();
+        let tls = super::super::tls::tls(&config).unwrap_or_else(|problem| panic!("{}", problem.message));
+        let direct = Arc::new(Direct::new(&config, to, tls));
+        let ask = |runtime: &Runtime| {
+            let target = "/api/v2/workflows".parse().unwrap();
+            let request = Outgoing { method: http::Method::GET, target, headers: HeaderMap::new(), body: None };
+            let answered = async {
+                let (response, lease) = direct.send(request, Ahead::Little).await.unwrap();
+                let mut rest = Rest::Direct(response.into_body(), lease);
+                while rest.chunk().await.unwrap().is_some() {}
+            };
+            // A connection that another thread reads would stand still: only this runtime goes on meanwhile.
+            runtime.block_on(async { timeout(Duration::from_secs(10), answered).await.unwrap() });
+        };
+        let runtimes = [(); 2].map(|()| Builder::new_current_thread().enable_all().build().unwrap());
+        for _ in 0..3 {
+            runtimes.iter().for_each(ask);
+        }
+        // This one, the listener's, and one for each connection.
+        assert_eq!(Arc::strong_count(&opened), 2 + runtimes.len());
     }
 }
