@@ -1,6 +1,6 @@
 //! Signs what is about to be sent, over the very values that will be: method, authority, target, headers, body.
 
-use std::sync::Mutex;
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, HeaderValue};
@@ -10,11 +10,12 @@ use crate::config::Problem;
 use crate::run::keys::Secret;
 use crate::signing::{ContentDigest, RequestToSign, Secrets, SignError, Signer};
 
-pub(super) struct Signing {
-    signer: Signer,
+thread_local! {
     /// Room to work in, kept from call to call.
-    buffer: Mutex<Vec<u8>>,
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+pub(super) struct Signing(Signer);
 
 impl Signing {
     /// `None` without a secret: nothing is signed then.
@@ -27,7 +28,7 @@ impl Signing {
             name: "signingSecret (SIM_SIGNING_SECRET)".to_owned(),
             message: error.to_string(),
         })?;
-        Ok(Some(Self { signer: Signer::new(&secrets), buffer: Mutex::default() }))
+        Ok(Some(Self(Signer::new(&secrets))))
     }
 
     /// Adds `content-digest`, `signature-input` and `signature`. The request is otherwise complete.
@@ -46,10 +47,7 @@ impl Signing {
             body: ContentDigest::of(request.body.as_deref().unwrap_or_default()),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let signed = {
-            let mut buffer = self.buffer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            self.signer.sign(&to_sign, now, &mut buffer)?
-        };
+        let signed = BUFFER.with_borrow_mut(|buffer| self.0.sign(&to_sign, now, buffer))?;
         let values = [
             ("content-digest", signed.content_digest),
             ("signature-input", signed.signature_input),

@@ -2,7 +2,7 @@
 //! It keeps their digests, not the tokens, and none that was refused. It must not know what makes a token good.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -37,18 +37,31 @@ impl Verified {
     /// The first reason against the token.
     pub fn verify(&self, token: &str, now: u64) -> Result<Arc<Claims>, TokenError> {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Generations { young, old } = &mut *known;
         // From the second of its end on the verifier decides, which knows the leeway.
-        if let Some(claims) = young.get(&digest).or_else(|| old.get(&digest)).filter(|claims| now < claims.expires) {
+        if let Some(claims) = self.lock().get(&digest).filter(|claims| now < claims.expires) {
             return Ok(Arc::clone(claims));
         }
+        // Others do not wait for this; one with the same token verifies it, too.
         let claims = Arc::new(self.verifier.verify(token)?);
-        if young.len() >= GENERATION {
-            *old = std::mem::take(young);
-        }
-        young.insert(digest, Arc::clone(&claims));
+        self.lock().insert(digest, Arc::clone(&claims));
         Ok(claims)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generations {
+    fn get(&self, digest: &[u8; 32]) -> Option<&Arc<Claims>> {
+        self.young.get(digest).or_else(|| self.old.get(digest))
+    }
+
+    fn insert(&mut self, digest: [u8; 32], claims: Arc<Claims>) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(digest, claims);
     }
 }
 
