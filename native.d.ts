@@ -36,10 +36,10 @@ export declare class Native {
   /** `bytes` of the pieces that came of an answer are in the socket: more may come. */
   written(call: number, bytes: number): void
   /**
-   * Lends the socket of a client, of which the head of a large answer was written, for its body; see `src/large.rs`.
+   * Lends the socket of a client for a large answer: `head`, and its body; see `src/large.rs`.
    * -1: there is none to lend, and the body comes in pieces. Whether it was taken.
    */
-  lend(call: number, fd: number, chunked: boolean): boolean
+  lend(call: number, fd: number, chunked: boolean, head: Uint8Array): boolean
   /**
    * Serves the client's connection `fd` from now on, past the host's HTTP server, of which `first` was read: requests for
    * routes below the mount point. Its number, under which [`Native::drain`] says when it is the host's again; 0: it stays

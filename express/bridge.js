@@ -43,6 +43,8 @@ const DRAINED = 256 * 1024;
 /** Room for the answer to a webhook. */
 const HOOK_ANSWER = 4 * 1024;
 
+const NOTHING = Buffer.alloc(0);
+
 /** How many submissions wait for one another at the most: with more the addon's thread idles through a busy turn. */
 const GROUP = 16;
 
@@ -85,8 +87,9 @@ const answerTo = (sink) => (_kind, _call, status, head, packed, from, to) => {
  * @property {(status: number, head: string, giveUp: () => void) => void} open
  * @property {(bytes: Buffer, written: (bytes: number) => void, done: () => void) => void} piece
  * @property {() => void} end
- * @property {(take: (fd: number, chunked: boolean) => boolean) => void} [lend] may call `take` with the client's socket for
- *   a large body, after `open`: if that returns true no `piece` comes, and the body is ended before `end`
+ * @property {(take: (fd: number, chunked: boolean, head: Buffer) => boolean) => void} [lend] may call `take` with the client's
+ *   socket for a large body, and what goes before it, after `open`: if that returns true no `piece` comes, and the body is ended
+ *   before `end`
  * @property {() => void} [abandoned] the request was given up: no answer comes
  */
 /**
@@ -342,8 +345,8 @@ class Bridge {
   #openLarge(number, status, head) {
     const call = this.#pending.get(number);
     let said = false;
-    const lend = (fd, chunked) => {
-      const taken = this.#native.lend(number, fd, chunked);
+    const lend = (fd, chunked, head) => {
+      const taken = this.#native.lend(number, fd, chunked, head);
       said = true;
       return taken;
     };
@@ -352,7 +355,7 @@ class Bridge {
       call?.sink.lend?.(lend);
     } finally {
       // The adapter waits for a word.
-      if (!said) lend(-1, false);
+      if (!said) lend(-1, false, NOTHING);
     }
   }
 

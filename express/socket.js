@@ -17,12 +17,12 @@ function descriptorOf(socket) {
 }
 
 /**
- * Sends the head of a response and offers the place where its body may be written, past Node; not where somebody would miss
- * it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of anything written to it,
- * trailers, a length that Node is to check, what is still queued.
- * @param {import('node:http').ServerResponse} res
- * @param {(fd: number, chunked: boolean) => boolean} take
- * @returns {boolean} whether it was taken: then the body, its last chunk included, is not Node's to write
+ * Offers the place where a response may be written, past Node, with its head, which goes out with the first bytes of the body;
+ * not where somebody would miss it: TLS, HTTP/2, whatever wraps `write` (compression), a socket that may time out for want of
+ * anything written to it, trailers, a length that Node is to check, what is still queued.
+ * @param {import('node:http').ServerResponse} res after `writeHead`
+ * @param {(fd: number, chunked: boolean, head: Buffer) => boolean} take
+ * @returns {boolean} whether it was taken: then head and body, its last chunk included, are not Node's to write
  */
 function lendSocket(res, take) {
   const { req, socket } = res;
@@ -32,13 +32,14 @@ function lendSocket(res, take) {
   // `null` while an earlier request on this connection is being answered.
   if (socket === null || !isPlain(socket) || socket.timeout) return false;
   if (Object.hasOwn(socket, 'write')) return false;
-  res.flushHeaders();
   if (socket.destroyed || res.writableLength > 0) return false;
   const fd = descriptorOf(socket);
-  if (fd === undefined) return false;
-  const taken = take(fd, res.chunkedEncoding);
-  if (taken) res.chunkedEncoding = false;
-  return taken;
+  // What Node would send next; not its public API. Somebody may have sent it already.
+  const head = res._headerSent ? '' : res._header;
+  if (fd === undefined || typeof head !== 'string') return false;
+  if (!take(fd, res.chunkedEncoding, Buffer.from(head, 'latin1'))) return false;
+  Object.assign(res, { _headerSent: true, chunkedEncoding: false });
+  return true;
 }
 
 module.exports = { lendSocket, descriptorOf, isPlain };

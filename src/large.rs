@@ -2,7 +2,6 @@
 //! the host's thread has no part in it; else piece by piece through the host. It knows nothing of what the bytes are.
 
 use std::io::{self, IoSlice};
-use std::iter;
 use std::net::TcpStream as StdStream;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use crate::answer::Answer;
 use crate::error::{Code, Error};
 use crate::host::Outlet;
 
-/// A client's socket, into which the host has written the head of an answer. The body is the borrower's to write, and to end.
-#[derive(Debug)]
+/// A client's socket. The answer is the borrower's to write, and to end. Not `Debug`: heads hold cookies of the host's.
 pub struct Lent {
     pub(crate) socket: StdStream,
     /// Whether the body goes out in chunks (RFC 9112, 7.1): the head does not say how long it is.
     pub(crate) chunked: bool,
+    /// What goes before the body, unless that is written.
+    pub(crate) head: Vec<u8>,
 }
 
 /// The client is gone.
@@ -82,7 +82,7 @@ impl LargeOutlet {
                 Err(_) => Way::Host,
             };
         }
-        let Way::Socket(socket) = &self.way else {
+        let Way::Socket(socket) = &mut self.way else {
             for bytes in pieces.drain(..) {
                 self.outlet.write(bytes).await;
             }
@@ -108,15 +108,17 @@ impl Drop for LargeOutlet {
 struct Socket {
     stream: TcpStream,
     chunked: bool,
+    /// Goes out with the first pieces.
+    head: Vec<u8>,
 }
 
 impl Socket {
-    fn new(Lent { socket, chunked }: Lent) -> io::Result<Self> {
-        Ok(Self { stream: TcpStream::from_std(socket)?, chunked })
+    fn new(Lent { socket, chunked, head }: Lent) -> io::Result<Self> {
+        Ok(Self { stream: TcpStream::from_std(socket)?, chunked, head })
     }
 
     /// Writes `pieces`, as one chunk where the body is chunked, and the end of the body after the `last` of them.
-    async fn send(&self, pieces: &[Bytes], last: bool) -> io::Result<()> {
+    async fn send(&mut self, pieces: &[Bytes], last: bool) -> io::Result<()> {
         let length: usize = pieces.iter().map(Bytes::len).sum();
         let size = format!("{length:x}\r\n");
         let (before, after): (&[u8], &[u8]) = match (self.chunked, length, last) {
@@ -125,7 +127,8 @@ impl Socket {
             (true, _, false) => (size.as_bytes(), b"\r\n"),
             (true, _, true) => (size.as_bytes(), b"\r\n0\r\n\r\n"),
         };
-        let parts = iter::once(before).chain(pieces.iter().map(Bytes::as_ref)).chain(iter::once(after));
+        let head = std::mem::take(&mut self.head);
+        let parts = [&*head, before].into_iter().chain(pieces.iter().map(Bytes::as_ref)).chain([after]);
         let mut slices: Vec<_> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
         let mut left = &mut slices[..];
         while !left.is_empty() {

@@ -154,11 +154,12 @@ impl Native {
         self.engine.written(call, bytes as usize);
     }
 
-    /// Lends the socket of a client, of which the head of a large answer was written, for its body; see `src/large.rs`.
+    /// Lends the socket of a client for a large answer: `head`, and its body; see `src/large.rs`.
     /// -1: there is none to lend, and the body comes in pieces. Whether it was taken.
     #[napi]
-    pub fn lend(&self, call: u32, fd: i32, chunked: bool) -> bool {
-        self.engine.lend(call, large::duplicate(fd).ok().map(|socket| Lent { socket, chunked }))
+    pub fn lend(&self, call: u32, fd: i32, chunked: bool, head: &[u8]) -> bool {
+        let lent = large::duplicate(fd).ok().map(|socket| Lent { socket, chunked, head: head.to_vec() });
+        self.engine.lend(call, lent)
     }
 
     /// Serves the client's connection `fd` from now on, past the host's HTTP server, of which `first` was read: requests for

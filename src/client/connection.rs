@@ -298,13 +298,13 @@ impl Connection<'_> {
         self.output.extend_from_slice(output::END);
     }
 
-    /// A large body, which is written elsewhere.
+    /// A large answer, which is written elsewhere.
     async fn large(&mut self, head: &Answer) -> Result<(), Leave> {
         let manner = self.manner();
         let chunked = output::head(&mut self.output, head, manner);
-        self.write().await?;
         let socket = second(self.reader.as_ref()).map_err(|_| Leave::Gone)?;
-        if !self.calls.messenger.lend(self.place.call(), Some(Lent { socket, chunked })) {
+        let lent = Lent { socket, chunked, head: std::mem::take(&mut self.output) };
+        if !self.calls.messenger.lend(self.place.call(), Some(lent)) {
             return Err(Leave::Gone);
         }
         match self.event().await? {
