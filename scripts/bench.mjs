@@ -2,7 +2,7 @@
 //
 //   --quick      short slices, under 90 s: tells that the benchmark works, not how fast anything is
 //   --only NAME  one scenario of bench/harness/scenarios.mjs, or `streams` for the times of streamed runs
-//   --gate       exit code 1 when a bar is missed
+//   --gate       exit code 1 when a bar is missed; without --publish only what has a bar is measured
 //   --publish    writes the figures into docs/performance.md
 //   --growth     instead: what a request costs as users, open streams and processes become more
 
@@ -15,7 +15,7 @@ import { measure } from '../bench/harness/measure.mjs';
 import { startUpstream } from '../bench/harness/processes.mjs';
 import { keep, publish } from '../bench/harness/publish.mjs';
 import { barRows, judge, plain, rows } from '../bench/harness/report.mjs';
-import { SCENARIOS } from '../bench/harness/scenarios.mjs';
+import { PACKAGE, SCENARIOS } from '../bench/harness/scenarios.mjs';
 import { measureStreams } from '../bench/harness/streams.mjs';
 import { prepare } from './prepare.mjs';
 import { main, StepError, step } from './steps.mjs';
@@ -37,6 +37,15 @@ function chosen(name) {
   throw new StepError(`--only takes one of: ${names.join(', ')}`);
 }
 
+/** What of the scenarios decides on a bar. */
+const withBars = (scenarios) =>
+  scenarios
+    .filter(({ bars }) => bars.length > 0)
+    .map(({ peers, bars, ...rest }) => {
+      const named = new Set([PACKAGE, ...bars.flatMap(({ against = [] }) => against)]);
+      return { ...rest, bars, peers: peers.filter((peer) => named.has(peer)) };
+    });
+
 /** What the figures depend on beside the code. */
 function machine() {
   const processor = os.cpus()[0].model.trim();
@@ -49,7 +58,8 @@ main(async () => {
   const { values } = parseArgs({
     options: Object.fromEntries(Object.entries(options).map(([name, type]) => [name, { type }])),
   });
-  const scenarios = chosen(values.only);
+  const all = chosen(values.only);
+  const scenarios = values.gate && !values.publish ? withBars(all) : all;
   if (values.publish && (values.quick || values.only !== undefined)) {
     throw new StepError('--publish goes with neither --quick nor --only');
   }

@@ -8,7 +8,7 @@ import { proxy, run } from './requests.mjs';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const PACKAGE = 'sim-adapter';
+export const PACKAGE = 'sim-adapter';
 const UNDICIS = ['best-js', 'undici'];
 
 const rate = (least, against, stretch) => ({ metric: 'rate', against, least, stretch });
