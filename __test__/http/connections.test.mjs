@@ -150,24 +150,27 @@ describe('a connection whose first request is the adapter’s', () => {
   });
 });
 
-it.skipIf(process.platform !== 'linux')('connections are shared by a thread for each processor, four at the most', async () => {
-  const threads = () =>
-    readdirSync('/proc/self/task')
-      .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
-      .filter((name) => name === 'sim-clients').length;
-  // Those of the tests before may still be on their way out.
-  await expect.poll(threads).toBe(0);
-  const host = await start();
-  const most = Math.min(availableParallelism(), 4);
-  for (const count of [1, 2, 3, 4, 5]) {
-    const client = connect(host);
-    client.say(run('echo', '{}'));
-    expect((await client.answer()).status).toBe(202);
-    expect(threads()).toBe(Math.min(count, most));
-  }
-  await host.adapter.close();
-  await expect.poll(threads).toBe(0);
-});
+it.skipIf(process.platform !== 'linux')(
+  'connections are shared by a thread for each processor, four at the most',
+  async () => {
+    const threads = () =>
+      readdirSync('/proc/self/task')
+        .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
+        .filter((name) => name === 'sim-clients').length;
+    // Those of the tests before may still be on their way out.
+    await expect.poll(threads).toBe(0);
+    const host = await start();
+    const most = Math.min(availableParallelism(), 4);
+    for (const count of [1, 2, 3, 4, 5]) {
+      const client = connect(host);
+      client.say(run('echo', '{}'));
+      expect((await client.answer()).status).toBe(202);
+      expect(threads()).toBe(Math.min(count, most));
+    }
+    await host.adapter.close();
+    await expect.poll(threads).toBe(0);
+  },
+);
 
 describe('is Node’s again, with the request that is not plain:', () => {
   const cases = {
