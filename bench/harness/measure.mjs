@@ -2,6 +2,7 @@
 // meets all of them. It must not know what the figures have to be.
 
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { StepError } from '../../scripts/steps.mjs';
 import { load, writeRequests } from './load.mjs';
@@ -25,6 +26,23 @@ async function watchMemory(pid, work) {
   } finally {
     clearInterval(timer);
     look();
+  }
+}
+
+/** How often it is looked whether a server is at rest, and how much CPU it may then have used since. */
+const LOOK_MS = 50;
+const AT_REST_US = 2500;
+/** The longest that it is waited for. */
+const LOOKS = 100;
+
+/** Lets a server finish what the load has left it with: it would take from the next one's time. */
+async function settle(peer) {
+  let { cpu } = await peer.usage();
+  for (let looks = 0; looks < LOOKS; looks++) {
+    await sleep(LOOK_MS);
+    const before = cpu;
+    cpu = (await peer.usage()).cpu;
+    if (cpu - before < AT_REST_US) return;
   }
 }
 
@@ -75,11 +93,15 @@ export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, ins
   const figures = Object.fromEntries(names.map((name) => [name, []]));
   for (let instance = 0; instance < instances; instance++) {
     await withPeers(names, { mount, limit, upstream }, async (peers) => {
-      for (const peer of peers) await load(peer.url, file, scenario.connections, warmMs);
+      for (const peer of peers) {
+        await load(peer.url, file, scenario.connections, warmMs);
+        await settle(peer);
+      }
       for (let round = 0; round < times; round++) {
         const first = (instance + round) % peers.length;
         for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
           figures[peer.name].push(await slice(scenario, peer, file, sliceMs * longer));
+          await settle(peer);
         }
       }
     });
