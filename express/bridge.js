@@ -43,6 +43,7 @@ const DRAINED = 256 * 1024;
 /** Room for the answer to a webhook. */
 const HOOK_ANSWER = 4 * 1024;
 
+/** The head where no socket is lent. */
 const NOTHING = Buffer.alloc(0);
 
 /** How many submissions wait for one another at the most: with more the addon's thread idles through a busy turn. */

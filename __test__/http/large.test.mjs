@@ -317,6 +317,29 @@ describe('a client that does not read', () => {
   });
 });
 
+it.each([
+  ['the adapter writes it', 'caf\u00e9', (_res) => {}],
+  [
+    'the host has sent it before',
+    // Node's own `flushHeaders` writes other letters as UTF-8.
+    'cafe',
+    (res) => {
+      const { writeHead } = res;
+      res.writeHead = (...head) => {
+        writeHead.apply(res, head);
+        res.flushHeaders();
+      };
+    },
+  ],
+])('its head is what the host made of it, once, where %s', async (_who, value, prepare) => {
+  const before = (_req, res, next) => next(void prepare(res.setHeader('x-host', value)));
+  const server = await serve(await startSim(), { listener: inExpress(express5, before, express5.json()) });
+  const { response, body } = await ask(server);
+  expect([response.statusCode, response.headers['x-host']]).toEqual([200, value]);
+  expect((await body()).toString()).toBe(LARGE);
+  if (process.platform !== 'win32') expect(pastNode(server)).toBe(true);
+});
+
 it.skipIf(process.platform !== 'linux')('closing the adapter ends the threads', async () => {
   const threads = () =>
     readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim());

@@ -1,7 +1,7 @@
 // What the figures say: medians, ratios, bars met or missed, as text for a terminal and as Markdown. It must not know how
 // they were measured.
 
-const PACKAGE = 'sim-adapter';
+import { PACKAGE } from './scenarios.mjs';
 
 const NAMES = {
   rate: 'requests/s',
