@@ -2,7 +2,7 @@
 
 // Writes what the adapter answers to an HTTP response: at once, or piece by piece. No policy in it.
 
-const { ServerResponse } = require('node:http');
+const { OutgoingMessage, ServerResponse } = require('node:http');
 
 const { atExpiry } = require('./expiry.js');
 const { lendSocket, isPlain } = require('./socket.js');
@@ -20,6 +20,21 @@ function writeHead(res, status, headers) {
   // Middleware wraps it (compression, sessions, morgan), and some of it takes a flat list for one of pairs.
   for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i], headers[i + 1]);
   return res.writeHead(status);
+}
+
+/**
+ * Ends a response with a body whose characters are bytes, after `writeHead`. From `end(text)` Node makes two writes, the second of
+ * nothing; text that stands behind the head while it ends is one. Not where somebody would miss it: whatever wraps `end` (compression),
+ * HTTP/2, a length that Node is to check; and not where no body goes out, or one in chunks.
+ */
+function endWith(res, text) {
+  // What Node would send next; not its public API.
+  const head = res._headerSent ? undefined : res._header;
+  const plain = typeof head === 'string' && res.end === OutgoingMessage.prototype.end && !res.strictContentLength;
+  if (!plain || !res._hasBody || res.chunkedEncoding) return res.end(text, 'latin1');
+  res._header = head + text;
+  res.end();
+  res._header = head;
 }
 
 /** To a client of HTTP/1.0 a body that just stops is whole; TCP alone has a word for it. */
@@ -60,8 +75,7 @@ class ResponseSink {
     headers.push('content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store');
     headers.push('content-length', String(to - from));
     writeHead(res, status, headers);
-    // Head and body go out in one piece if both are text; latin1 keeps every byte as it is.
-    res.end(bytes.latin1Slice(from, to), 'latin1');
+    endWith(res, bytes.latin1Slice(from, to));
   }
 
   /** The head of a stream. `giveUp` ends it on the adapter's side. */
