@@ -377,7 +377,7 @@ export interface AdapterOptions {
   logger?: Logger;
 }
 
-/** An adapter of its own: configuration, connections to Sim, one thread. */
+/** An adapter of its own: configuration, connections to Sim, threads. */
 export class SimAdapter {
   /** @throws {SimError} `not_configured`, with everything wrong in `details.problems` */
   constructor(options?: AdapterOptions);

@@ -50,7 +50,8 @@ const withBars = (scenarios) =>
 function machine() {
   const processor = os.cpus()[0].model.trim();
   const load = readFileSync('/proc/loadavg', 'latin1').split(' ')[0];
-  return { date: new Date().toISOString(), processor, cores: os.cpus().length, node: process.versions.node, load };
+  const tcp = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'latin1').trim();
+  return { date: new Date().toISOString(), processor, cores: os.cpus().length, node: process.versions.node, load, tcp };
 }
 
 main(async () => {

@@ -100,7 +100,7 @@ impl Calls {
             Some(answer) if answer.body.len() > WHOLE => {
                 let (head, body) = answer.in_pieces();
                 let outlet = self.messenger.open_large(call, head);
-                self.pipeline.core().bulk.run(outlet.finish(vec![body])).await;
+                outlet.finish(vec![body]).await;
                 self.leave(call);
             }
             Some(answer) => {

@@ -15,7 +15,6 @@ use crate::policy::{self, Clock, Event, Plans, Policy, PolicyConfig, Subject};
 use crate::proxy::rules::Rules;
 use crate::run::{Handles, Memory, Owner, RootKeys, RunIds, Watches};
 use crate::signing::SimUser;
-use crate::thread::Bulk;
 use crate::upstream::{Caller, Upstream};
 
 /// The adapter's parts, shared by all requests.
@@ -35,7 +34,6 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     pub failures: Failures,
     pub host: Arc<dyn Host>,
-    pub bulk: Bulk,
 }
 
 /// One request, as the operations see it.
@@ -126,7 +124,6 @@ impl Core {
             metrics,
             failures: Failures::default(),
             host,
-            bulk: Bulk::default(),
             config,
         })
     }

@@ -1,5 +1,5 @@
-//! The runtimes and what is under way on them: one thread for the host's calls, others for clients that are served past it,
-//! and an outbox that the host empties in one go. It knows nothing of what a call does.
+//! The runtimes and what is under way on them: threads for the host's calls, others for clients that are served past it, and an
+//! outbox that the host empties in one go. It knows nothing of what a call does.
 
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +27,8 @@ use crate::thread::{Team, Thread, Urgency};
 
 /// The longest that other processes are waited for to hear that this one ends.
 const FAREWELL: Duration = Duration::from_millis(100);
-/// The most threads that serve clients' connections, where there are as many processors.
-const SERVING: usize = 4;
+/// The most threads that share work of one kind, where there are as many processors.
+const THREADS: usize = 4;
 
 /// What became of a submitted request.
 pub enum Submission {
@@ -44,6 +44,9 @@ pub struct Engine {
     clients: Arc<Clients>,
     outbox: Arc<Outbox>,
     thread: Thread,
+    /// Where calls are forwarded that may have large answers. Such a thread reads them, looks through them and writes them, so that
+    /// no byte goes from one processor to another, and other calls do not wait for it.
+    forwarding: Arc<Team>,
     /// Where clients' connections are served. Each of these threads does all that is done for its own, calls to Sim included,
     /// so that none of it has to wake another thread.
     serving: Arc<Team>,
@@ -74,9 +77,10 @@ impl Engine {
             pipeline.connect();
         }
         let calls = Arc::new(Calls::new(pipeline, messenger, Arc::clone(&outbox)));
-        let threads = available_parallelism().map_or(1, NonZero::get).min(SERVING);
+        let threads = available_parallelism().map_or(1, NonZero::get).min(THREADS);
+        let forwarding = Arc::new(Team::new("sim-proxy", Urgency::GivesWay, threads));
         let serving = Arc::new(Team::new("sim-clients", Urgency::Usual, threads));
-        Ok(Self { calls, clients, outbox, thread, serving, admitted: Mutex::default() })
+        Ok(Self { calls, clients, outbox, thread, forwarding, serving, admitted: Mutex::default() })
     }
 
     pub fn limits_ips(&self) -> bool {
@@ -110,14 +114,21 @@ impl Engine {
         }
     }
 
-    /// Sets everything going that was admitted: one wake-up of the runtime, however many requests it is for.
+    /// Sets everything going that was admitted: one wake-up of a thread, however many requests are for it.
     pub fn flush(&self) {
         let admitted = std::mem::take(&mut *self.admitted.lock().unwrap_or_else(PoisonError::into_inner));
-        if admitted.is_empty() {
-            return;
+        let (forwarded, others): (Vec<_>, Vec<_>) = admitted.into_iter().partition(|(_, work)| work.forwards());
+        if !forwarded.is_empty() {
+            self.set_going(self.forwarding.next().unwrap_or(&self.thread), forwarded);
         }
+        if !others.is_empty() {
+            self.set_going(&self.thread, others);
+        }
+    }
+
+    fn set_going(&self, thread: &Thread, admitted: Vec<(u32, Box<Work>)>) {
         let calls = Arc::clone(&self.calls);
-        self.thread.runtime().spawn(async move {
+        thread.runtime().spawn(async move {
             for (call, work) in admitted {
                 calls.start(call, work);
             }
@@ -217,16 +228,16 @@ impl Engine {
         self.flush();
         self.clients.recall_all();
         let (calls, clients, outbox) = (Arc::clone(&self.calls), Arc::clone(&self.clients), Arc::clone(&self.outbox));
-        let (stop, serving) = (self.thread.take_stop(), Arc::clone(&self.serving));
+        let stop = self.thread.take_stop();
+        let others = [Arc::clone(&self.forwarding), Arc::clone(&self.serving)];
         self.thread.runtime().spawn(async move {
             let until = Instant::now() + drain;
             calls.drain(drain).await;
             let _ = tokio::time::timeout(FAREWELL, calls.pipeline.at_rest()).await;
             // Answers may still be on their way to clients who read slowly.
             let _ = tokio::time::timeout_at(until.max(Instant::now() + FAREWELL), clients.empty()).await;
-            serving.stop();
+            others.iter().for_each(|team| team.stop());
             outbox.push(Event::Closed);
-            calls.pipeline.core().bulk.stop();
             drop(stop);
         });
     }

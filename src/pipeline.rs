@@ -57,6 +57,14 @@ impl Work {
             Task::Arrived(arrival, _) => matches!(arrival.route, Route::RunEvents(_)),
         }
     }
+
+    /// Whether Sim's answer is handed on as it comes, however large it is.
+    pub fn forwards(&self) -> bool {
+        match &self.task {
+            Task::Ready(ready) => matches!(ready.operation, Operation::Forward(_)),
+            Task::Arrived(arrival, _) => matches!(arrival.route, Route::Proxy),
+        }
+    }
 }
 
 enum Task {

@@ -6,7 +6,6 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 /// What becomes of a thread where there are fewer processors than work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,19 +70,19 @@ fn give_way() {
 fn give_way() {}
 
 /// A thread that starts when it is first needed.
-pub struct Late {
+struct Late {
     name: &'static str,
     urgency: Urgency,
     thread: OnceLock<Thread>,
 }
 
 impl Late {
-    pub const fn new(name: &'static str, urgency: Urgency) -> Self {
+    const fn new(name: &'static str, urgency: Urgency) -> Self {
         Self { name, urgency, thread: OnceLock::new() }
     }
 
     /// `None`: the system has none, or no descriptors.
-    pub fn get(&self) -> Option<&Thread> {
+    fn get(&self) -> Option<&Thread> {
         if self.thread.get().is_none() {
             // Somebody else may have been faster.
             let _ = self.thread.set(Thread::start(self.name, self.urgency).ok()?);
@@ -91,8 +90,7 @@ impl Late {
         self.thread.get()
     }
 
-    /// Ends the thread.
-    pub fn stop(&self) {
+    fn stop(&self) {
         if let Some(thread) = self.thread.get() {
             drop(thread.take_stop());
         }
@@ -122,42 +120,8 @@ impl Team {
     }
 }
 
-/// The thread on which large bodies are looked through and written, so that small calls do not wait for them.
-pub struct Bulk(Late);
-
-impl Default for Bulk {
-    fn default() -> Self {
-        Self(Late::new("sim-bulk", Urgency::GivesWay))
-    }
-}
-
-impl Bulk {
-    /// Carries `work` out there, or here while that thread cannot be had. Dropping the future gives it up; a panic goes on here.
-    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let Some(thread) = self.0.get() else { return work.await };
-        let mut tasks = JoinSet::new();
-        tasks.spawn_on(work, thread.runtime());
-        match tasks.join_next().await {
-            Some(Ok(done)) => done,
-            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The thread was ended, and whatever runs here is about to be.
-            Some(Err(_)) | None => std::future::pending().await,
-        }
-    }
-
-    /// Ends the thread.
-    pub fn stop(&self) {
-        self.0.stop();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
-    use std::thread;
-    use std::time::Duration;
-
     use super::*;
 
     #[cfg(target_os = "linux")]
@@ -181,42 +145,5 @@ mod tests {
         let turns: Vec<_> = (0..4).map(|_| team.next().unwrap().runtime().id()).collect();
         assert_ne!(turns[0], turns[1]);
         assert_eq!(turns[..2], turns[2..]);
-    }
-
-    #[tokio::test]
-    async fn work_is_carried_out_elsewhere_and_waited_for() {
-        let bulk = Bulk::default();
-        let (said, heard) = oneshot::channel();
-        bulk.run(async { drop(said.send(thread::current().name().map(str::to_owned))) }).await;
-        assert_eq!(heard.await.unwrap().as_deref(), Some("sim-bulk"));
-    }
-
-    #[tokio::test]
-    async fn work_that_nobody_waits_for_is_given_up() {
-        struct Flag(Arc<AtomicBool>);
-        impl Drop for Flag {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::SeqCst);
-            }
-        }
-        let (bulk, dropped) = (Bulk::default(), Arc::new(AtomicBool::new(false)));
-        let flag = Flag(Arc::clone(&dropped));
-        let (began, beginning) = oneshot::channel();
-        let work = bulk.run(async move {
-            let _flag = flag;
-            let _ = began.send(());
-            std::future::pending::<()>().await;
-        });
-        tokio::select! {
-            () = work => unreachable!("it never ends"),
-            began = beginning => began.unwrap(),
-        }
-        tokio::time::timeout(Duration::from_secs(5), async {
-            while !dropped.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
     }
 }

@@ -8,6 +8,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
 import net from 'node:net';
+import { availableParallelism } from 'node:os';
 import { gunzipSync } from 'node:zlib';
 import { attachFastLane, simRouter } from '@sigmacode/sim-adapter';
 import compression from 'compression';
@@ -340,18 +341,24 @@ it.each([
   if (process.platform !== 'win32') expect(pastNode(server)).toBe(true);
 });
 
-it.skipIf(process.platform !== 'linux')('closing the adapter ends the threads', async () => {
-  const threads = () =>
-    readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim());
-  const ours = () => threads().filter((name) => name.startsWith('sim-'));
-  // Those of the tests before may still be on their way out.
-  await expect.poll(() => ours().length).toBe(0);
-  const server = await serve(await startSim());
-  await (await ask(server)).body();
-  expect(ours().length).toBe(2);
-  await server.adapter.close();
-  await expect.poll(() => ours().length).toBe(0);
-});
+it.skipIf(process.platform !== 'linux')(
+  'large answers are shared by a thread for each processor, four at the most',
+  async () => {
+    const threads = () =>
+      readdirSync('/proc/self/task')
+        .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
+        .filter((name) => name === 'sim-proxy').length;
+    // Those of the tests before may still be on their way out.
+    await expect.poll(threads).toBe(0);
+    const server = await serve(await startSim());
+    for (const count of [1, 2, 3, 4, 5]) {
+      expect((await (await ask(server)).body()).toString()).toBe(LARGE);
+      expect(threads()).toBe(Math.min(count, availableParallelism(), 4));
+    }
+    await server.adapter.close();
+    await expect.poll(threads).toBe(0);
+  },
+);
 
 describe('a client does not take for whole', () => {
   it('what Sim breaks off', async () => {

@@ -40,11 +40,11 @@ export function keep(result) {
 
 /** Writes the result into the documentation. */
 export function publish(result) {
-  const { date, processor, cores, node, load, awake } = result.machine;
+  const { date, processor, cores, node, load, tcp, awake } = result.machine;
   const { rounds, instances, sliceMs } = result.pace;
   const measured =
     `Measured ${date.slice(0, 10)} on ${cores} cores (${processor}), Node ${node}, load average ${load} at the start, ` +
-    `idle processors ${awake ? 'kept awake' : 'free to sleep'}; medians of ${instances * rounds} rounds of ${sliceMs / 1000} s, ` +
+    `idle processors ${awake ? 'kept awake' : 'free to sleep'}, TCP's congestion control ${tcp}; medians of ${instances * rounds} rounds of ${sliceMs / 1000} s, ` +
     'of some rows more (see Method).';
   const tables = result.scenarios.map(({ title, figures }) => `### ${title}\n\n${markdown(rows(figures))}`);
   const text = [

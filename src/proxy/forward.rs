@@ -91,11 +91,11 @@ pub async fn forward(
 async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce(u16) -> Answer) -> Result<(), Error> {
     let Large { status, body } = large;
     let (host, call, head) = (Arc::clone(&core.host), context.call, head(status).streamed());
-    core.bulk.run(carry(body, move || host.open_large(call, head), Arc::clone(&core.metrics))).await
+    carry(body, move || host.open_large(call, head), &core.metrics).await
 }
 
 /// `Err`: it went wrong before anything was handed on.
-async fn carry(mut body: Body, open: impl FnOnce() -> LargeOutlet + Send, metrics: Arc<Metrics>) -> Result<(), Error> {
+async fn carry(mut body: Body, open: impl FnOnce() -> LargeOutlet, metrics: &Metrics) -> Result<(), Error> {
     let (mut rewriter, mut shown) = (Rewriter::default(), Vec::new());
     rewriter.push(body.begun(), &mut shown).map_err(|NoJson| body.no_json())?;
     // Few large pieces cost less than many small ones, and nobody reads half a JSON text.

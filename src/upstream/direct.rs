@@ -25,7 +25,7 @@ use crate::config::SimConfig;
 pub(super) enum Ahead {
     /// Of streams that may stay open for long, and of whatever is small.
     Little,
-    /// Of answers that are handed on as they come: the more is read at once, the less often two threads wake each other.
+    /// Of answers that are handed on as they come: the more is read at once, the fewer calls of the system.
     Much,
 }
 
@@ -33,7 +33,7 @@ impl Ahead {
     const fn bytes(self) -> usize {
         match self {
             Ahead::Little => 64 * 1024,
-            Ahead::Much => 512 * 1024,
+            Ahead::Much => 256 * 1024,
         }
     }
 }
