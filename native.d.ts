@@ -9,7 +9,7 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** One adapter: configuration, connections, runtime thread. */
+/** One adapter: configuration, connections, threads. */
 export declare class Native {
   /**
    * `settings` is JSON, `{options, env}`. `wake` is called when [`Native::drain`] has something new. The error's

@@ -24,7 +24,7 @@ function writeHead(res, status, headers) {
 
 /**
  * Ends a response with a body whose characters are bytes, after `writeHead`. From `end(text)` Node makes two writes, the second of
- * nothing; text that stands behind the head while it ends is one. Not where somebody would miss it: whatever wraps `end` (compression),
+ * nothing; text that stands behind the head while it ends is one. Not where somebody would miss it: whatever wraps `end` of a response (compression),
  * HTTP/2, a length that Node is to check; and not where no body goes out, or one in chunks.
  */
 function endWith(res, text) {
@@ -33,8 +33,12 @@ function endWith(res, text) {
   const plain = typeof head === 'string' && res.end === OutgoingMessage.prototype.end && !res.strictContentLength;
   if (!plain || !res._hasBody || res.chunkedEncoding) return res.end(text, 'latin1');
   res._header = head + text;
-  res.end();
-  res._header = head;
+  try {
+    res.end();
+  } finally {
+    // It is read by logs.
+    res._header = head;
+  }
 }
 
 /** To a client of HTTP/1.0 a body that just stops is whole; TCP alone has a word for it. */

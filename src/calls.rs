@@ -18,6 +18,7 @@ use crate::host::{Host, Level};
 use crate::messenger::Messenger;
 use crate::outbox::{Event, Outbox};
 use crate::pipeline::{Admission, Pipeline, Work};
+use crate::thread::Busy;
 
 /// The largest body that is handed over at once, in bytes. More would keep Node's main thread from the others.
 const WHOLE: usize = 32 * 1024;
@@ -76,8 +77,8 @@ impl Calls {
         }
     }
 
-    /// Carries out a call that nobody has given up yet, on the runtime on which this is called.
-    pub(crate) fn start(self: &Arc<Self>, call: u32, work: Box<Work>) {
+    /// Carries out a call that nobody has given up yet, on the runtime on which this is called. `busy` is held until it ends.
+    pub(crate) fn start(self: &Arc<Self>, call: u32, work: Box<Work>, busy: Option<Busy>) {
         // Locked until the handle is in the table, so that a call cannot leave it before it is in.
         let mut under_way = self.under_way();
         let Some(entry) = under_way.get_mut(&call) else { return };
@@ -85,6 +86,7 @@ impl Calls {
         let task = tokio::spawn(async move {
             let outcome = AssertUnwindSafe(calls.pipeline.carry_out(*work)).catch_unwind().await;
             calls.finish(call, outcome).await;
+            drop(busy);
         });
         entry.task = Some(task.abort_handle());
     }
@@ -104,9 +106,13 @@ impl Calls {
                 self.leave(call);
             }
             Some(answer) => {
-                if self.leave(call) {
+                let mut under_way = self.under_way();
+                // Before it is seen that none is under way: what closes the adapter then has the last word.
+                if under_way.remove(&call).is_some() {
                     self.outbox.push(Event::Answer { call, answer });
                 }
+                drop(under_way);
+                self.left.notify_waiters();
             }
             None => {
                 self.leave(call);

@@ -23,7 +23,7 @@ use crate::messenger::Messenger;
 use crate::outbox::{self, Event, Outbox};
 use crate::pipeline::{Pipeline, Work};
 use crate::run::About;
-use crate::thread::{Team, Thread, Urgency};
+use crate::thread::{Busy, Team, Thread, Urgency};
 
 /// The longest that other processes are waited for to hear that this one ends.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -119,18 +119,20 @@ impl Engine {
         let admitted = std::mem::take(&mut *self.admitted.lock().unwrap_or_else(PoisonError::into_inner));
         let (forwarded, others): (Vec<_>, Vec<_>) = admitted.into_iter().partition(|(_, work)| work.forwards());
         if !forwarded.is_empty() {
-            self.set_going(self.forwarding.next().unwrap_or(&self.thread), forwarded);
+            let least_busy = self.forwarding.least_busy();
+            let (thread, busy) = least_busy.map_or((&self.thread, None), |(thread, busy)| (thread, Some(busy)));
+            self.set_going(thread, busy, forwarded);
         }
         if !others.is_empty() {
-            self.set_going(&self.thread, others);
+            self.set_going(&self.thread, None, others);
         }
     }
 
-    fn set_going(&self, thread: &Thread, admitted: Vec<(u32, Box<Work>)>) {
+    fn set_going(&self, thread: &Thread, busy: Option<Busy>, admitted: Vec<(u32, Box<Work>)>) {
         let calls = Arc::clone(&self.calls);
         thread.runtime().spawn(async move {
             for (call, work) in admitted {
-                calls.start(call, work);
+                calls.start(call, work, busy.clone());
             }
         });
     }
@@ -220,7 +222,7 @@ impl Engine {
     }
 
     /// Takes no more requests, ends those that only watch, waits up to `drain` for the others under way, answers the
-    /// rest with `shutting_down`, gives connections back, and ends the thread. The outbox' last event says that it is done.
+    /// rest with `shutting_down`, gives connections back, and ends the threads. The outbox' last event says that it is done.
     pub fn close(&self, drain: Duration) {
         if !self.calls.close() {
             return;

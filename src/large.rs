@@ -134,7 +134,13 @@ impl Socket {
         while !left.is_empty() {
             match self.stream.try_write_vectored(left) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut left, written),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut left, written);
+                    // A client may take bytes as fast as they are written, and others wait on this thread.
+                    if !left.is_empty() {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
                 Err(error) => return Err(error),
             }

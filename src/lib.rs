@@ -64,7 +64,7 @@ fn wipe(settings: &mut serde_json::Value) {
     }
 }
 
-/// One adapter: configuration, connections, runtime thread.
+/// One adapter: configuration, connections, threads.
 #[napi]
 pub struct Native {
     engine: Engine,

@@ -58,7 +58,7 @@ impl Work {
         }
     }
 
-    /// Whether Sim's answer is handed on as it comes, however large it is.
+    /// Whether it is a call to forward, or may turn out to be one.
     pub fn forwards(&self) -> bool {
         match &self.task {
             Task::Ready(ready) => matches!(ready.operation, Operation::Forward(_)),

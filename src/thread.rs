@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -74,11 +74,15 @@ struct Late {
     name: &'static str,
     urgency: Urgency,
     thread: OnceLock<Thread>,
+    busy: Busy,
 }
 
+/// Held by whatever is under way on a thread, which is known to be busy by how often it is held.
+pub type Busy = Arc<()>;
+
 impl Late {
-    const fn new(name: &'static str, urgency: Urgency) -> Self {
-        Self { name, urgency, thread: OnceLock::new() }
+    fn new(name: &'static str, urgency: Urgency) -> Self {
+        Self { name, urgency, thread: OnceLock::new(), busy: Busy::default() }
     }
 
     /// `None`: the system has none, or no descriptors.
@@ -114,6 +118,13 @@ impl Team {
         self.threads[self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len()].get()
     }
 
+    /// The one with the least under way, and what holds it busy; of several the first, so that what comes alone finds the connections
+    /// of what came before it. `None`: as with [`Team::next`].
+    pub fn least_busy(&self) -> Option<(&Thread, Busy)> {
+        let late = self.threads.iter().min_by_key(|late| Arc::strong_count(&late.busy))?;
+        Some((late.get()?, Arc::clone(&late.busy)))
+    }
+
     /// Ends them.
     pub fn stop(&self) {
         self.threads.iter().for_each(Late::stop);
@@ -145,5 +156,16 @@ mod tests {
         let turns: Vec<_> = (0..4).map(|_| team.next().unwrap().runtime().id()).collect();
         assert_ne!(turns[0], turns[1]);
         assert_eq!(turns[..2], turns[2..]);
+    }
+
+    #[test]
+    fn work_goes_to_the_least_busy_thread_and_alone_to_the_first() {
+        let team = Team::new("test", Urgency::Usual, 2);
+        let least = || team.least_busy().map(|(thread, busy)| (thread.runtime().id(), busy)).unwrap();
+        let (first, busy) = least();
+        let (second, _) = least();
+        assert_ne!(first, second);
+        drop(busy);
+        assert_eq!(least().0, first);
     }
 }

@@ -133,7 +133,7 @@ impl Connection<'_> {
             self.more(&mut begun).await?;
         };
         match admitted {
-            Ok(work) => self.calls.start(self.place.call(), work),
+            Ok(work) => self.calls.start(self.place.call(), work, None),
             Err(answer) => return self.whole(&answer).await,
         }
         loop {

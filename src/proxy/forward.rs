@@ -1,6 +1,5 @@
 //! Forwards one admitted call and shows its answer as this user may see it.
 
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -90,8 +89,8 @@ pub async fn forward(
 /// Hands a large answer on as it comes. What goes wrong once it has begun ends it for the client too.
 async fn pass_on(core: &Core, context: &Context, large: Large, head: impl FnOnce(u16) -> Answer) -> Result<(), Error> {
     let Large { status, body } = large;
-    let (host, call, head) = (Arc::clone(&core.host), context.call, head(status).streamed());
-    carry(body, move || host.open_large(call, head), &core.metrics).await
+    let head = head(status).streamed();
+    carry(body, || core.host.open_large(context.call, head), &core.metrics).await
 }
 
 /// `Err`: it went wrong before anything was handed on.
