@@ -1,6 +1,5 @@
 //! Forwards one admitted call and shows its answer as this user may see it.
 
-
 use bytes::Bytes;
 use serde_json::Value;
 
