@@ -103,20 +103,9 @@ impl Calls {
                 let (head, body) = answer.in_pieces();
                 let outlet = self.messenger.open_large(call, head);
                 outlet.finish(vec![body]).await;
-                self.leave(call);
+                self.leave(call, None);
             }
-            Some(answer) => {
-                let mut under_way = self.under_way();
-                // Before it is seen that none is under way: what closes the adapter then has the last word.
-                if under_way.remove(&call).is_some() {
-                    self.outbox.push(Event::Answer { call, answer });
-                }
-                drop(under_way);
-                self.left.notify_waiters();
-            }
-            None => {
-                self.leave(call);
-            }
+            answer => self.leave(call, answer),
         }
     }
 
@@ -158,11 +147,16 @@ impl Calls {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the call was still wanted.
-    fn leave(&self, call: u32) -> bool {
-        let wanted = self.under_way().remove(&call).is_some();
+    /// The call is over. `answer` goes out if it is still wanted.
+    fn leave(&self, call: u32, answer: Option<Answer>) {
+        let mut under_way = self.under_way();
+        let wanted = under_way.remove(&call).is_some();
+        // While it is locked: once none is seen under way, what closes the adapter has the last word.
+        if let Some(answer) = answer.filter(|_| wanted) {
+            self.outbox.push(Event::Answer { call, answer });
+        }
+        drop(under_way);
         self.left.notify_waiters();
-        wanted
     }
 
     /// Answers `which` of the calls with `shutting_down`.

@@ -1,13 +1,13 @@
 // The fast lane's connections that the adapter serves by itself: which those are, what it gives back to Node, and that a client
 // sees no difference. What the answers are, the contract's tests say, over both.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import https from 'node:https';
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { tokenOf } from '../contract/support/doors.mjs';
 import { selfSigned } from '../emulator/certificate.mjs';
 import { ANN, asking, connect, get, health, json, MOUNT, run, start } from './lane.mjs';
+import { threads } from './support.mjs';
 
 describe('a connection whose first request is the adapter’s', () => {
   it('is served past Node, request after request', async () => {
@@ -153,22 +153,19 @@ describe('a connection whose first request is the adapter’s', () => {
 it.skipIf(process.platform !== 'linux')(
   'connections are shared by a thread for each processor, four at the most',
   async () => {
-    const threads = () =>
-      readdirSync('/proc/self/task')
-        .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
-        .filter((name) => name === 'sim-clients').length;
+    const serving = () => threads('sim-clients').length;
     // Those of the tests before may still be on their way out.
-    await expect.poll(threads).toBe(0);
+    await expect.poll(serving).toBe(0);
     const host = await start();
     const most = Math.min(availableParallelism(), 4);
     for (const count of [1, 2, 3, 4, 5]) {
       const client = connect(host);
       client.say(run('echo', '{}'));
       expect((await client.answer()).status).toBe(202);
-      expect(threads()).toBe(Math.min(count, most));
+      expect(serving()).toBe(Math.min(count, most));
     }
     await host.adapter.close();
-    await expect.poll(threads).toBe(0);
+    await expect.poll(serving).toBe(0);
   },
 );
 

@@ -3,7 +3,6 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { createRequire } from 'node:module';
@@ -16,7 +15,7 @@ import compression180 from 'compression180';
 import { describe, expect, it } from 'vitest';
 import { TOKENS, tokenOf } from '../contract/support/doors.mjs';
 import { selfSigned } from '../emulator/certificate.mjs';
-import { atEnd, express4, express5, startAdapter } from './support.mjs';
+import { atEnd, express4, express5, startAdapter, threads } from './support.mjs';
 
 const { lendSocket } = createRequire(import.meta.url)('../../express/socket.js');
 
@@ -344,25 +343,20 @@ it.each([
 it.skipIf(process.platform !== 'linux')(
   'large answers that come at once are shared by a thread for each processor, four at the most',
   async () => {
-    const threads = () =>
-      readdirSync('/proc/self/task')
-        .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
-        .filter((name) => name.startsWith('sim-'));
     // Those of the tests before may still be on their way out.
-    await expect.poll(threads).toEqual([]);
+    await expect.poll(() => threads('sim-')).toEqual([]);
     const waiting = [];
     const server = await serve(await startSim((res) => waiting.push(res)));
-    const shared = () => threads().filter((name) => name === 'sim-proxy').length;
     const asked = [];
     for (const count of [1, 2, 3, 4, 5]) {
       asked.push(ask(server));
       await expect.poll(() => waiting.length).toBe(count);
-      expect(shared()).toBe(Math.min(count, availableParallelism(), 4));
+      expect(threads('sim-proxy').length).toBe(Math.min(count, availableParallelism(), 4));
     }
     for (const res of waiting) res.end(LARGE);
     for (const { body } of await Promise.all(asked)) expect((await body()).toString()).toBe(LARGE);
     await server.adapter.close();
-    await expect.poll(threads).toEqual([]);
+    await expect.poll(() => threads('sim-')).toEqual([]);
   },
 );
 

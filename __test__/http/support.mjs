@@ -2,6 +2,7 @@
 // and plain calls to that host. It must not know what any single test is about.
 
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { SimAdapter, simRouter } from '@sigmacode/sim-adapter';
 import { documents, startEmulator } from '@sigmacode/sim-adapter/emulator';
@@ -15,6 +16,12 @@ export { documents, express4, express5 };
 
 /** Enough bytes for a secret, and nothing else. */
 export const SECRET = 'not-a-secret-but-long-enough-for-one';
+
+/** The addon's threads in this process whose names begin so (Linux). */
+export const threads = (name) =>
+  readdirSync('/proc/self/task')
+    .map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim())
+    .filter((one) => one.startsWith(name));
 
 const closers = [];
 
