@@ -6,16 +6,20 @@
 //! `endless` go on for ever.
 //! Prints its port; ends when its standard input does.
 
+mod ready;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
-type Answers = RefCell<HashMap<String, Rc<[u8]>>>;
+use ready::Ready;
+
+type Answers = RefCell<HashMap<String, Ready>>;
 
 const RECORD: &str = r#""status":"completed","startedAt":"2026-01-01T00:00:00.000Z","endedAt":"2026-01-01T00:00:01.000Z","durationMs":1000,"paused":null,"cost":{"total":0.01},"error":null,"output":{"content":"done"}"#;
 
@@ -54,7 +58,7 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
         };
         let head = Head::parse(&buffer[..head_length]);
         let length = head.content_length;
-        let answer = answer(&head, answers);
+        let answer = answer(&head, answers)?;
         let in_buffer = (filled - head_length).min(length);
         buffer.copy_within(head_length + in_buffer..filled, 0);
         filled -= head_length + in_buffer;
@@ -68,7 +72,7 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
             }
             left -= read;
         }
-        stream.write_all(&answer).await?;
+        answer.send(&mut stream).await?;
     }
 }
 
@@ -103,7 +107,7 @@ impl<'a> Head<'a> {
     }
 }
 
-fn answer(head: &Head<'_>, answers: &Answers) -> Rc<[u8]> {
+fn answer(head: &Head<'_>, answers: &Answers) -> io::Result<Ready> {
     let path = head.target.split('?').next().unwrap_or_default();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let number = |id: &str| id.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
@@ -112,26 +116,26 @@ fn answer(head: &Head<'_>, answers: &Answers) -> Rc<[u8]> {
         ["api", "v2", "workflows", id, "execute"] => {
             let run = head.run_id;
             let body = format!(r#"{{"data":{{"runId":"{run}","statusUrl":"/api/v2/workflows/{id}/runs/{run}"}}}}"#);
-            json(202, "Accepted", body.as_bytes()).into()
+            Ready::new(json(202, "Accepted", body.as_bytes()))
         }
         ["api", "v2", "workflows", id, "runs", run] => {
             let state = if id == "endless" { GOES_ON } else { RECORD };
             let body = format!(r#"{{"data":{{"runId":"{run}","workflowId":"{id}",{state}}}}}"#);
-            json(200, "OK", body.as_bytes()).into()
+            Ready::new(json(200, "OK", body.as_bytes()))
         }
         ["api", "v2", "workflows", id] => kept(answers, head.target, || json(200, "OK", &flow(id, number(id)))),
-        _ => json(404, "Not Found", br#"{"error":{"code":"NOT_FOUND","message":"no such route"}}"#).into(),
+        _ => Ready::new(json(404, "Not Found", br#"{"error":{"code":"NOT_FOUND","message":"no such route"}}"#)),
     }
 }
 
 /// Answers that do not depend on the request are made once.
-fn kept(answers: &Answers, name: &str, make: impl FnOnce() -> Vec<u8>) -> Rc<[u8]> {
+fn kept(answers: &Answers, name: &str, make: impl FnOnce() -> Vec<u8>) -> io::Result<Ready> {
     if let Some(answer) = answers.borrow().get(name) {
-        return Rc::clone(answer);
+        return Ok(answer.clone());
     }
-    let answer: Rc<[u8]> = make().into();
-    answers.borrow_mut().insert(name.to_owned(), Rc::clone(&answer));
-    answer
+    let answer = Ready::new(make())?;
+    answers.borrow_mut().insert(name.to_owned(), answer.clone());
+    Ok(answer)
 }
 
 fn json(status: u16, reason: &str, body: &[u8]) -> Vec<u8> {
