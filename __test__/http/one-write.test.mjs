@@ -1,7 +1,7 @@
 // A whole answer leaves in one write where nobody is between it and the socket; byte for byte it is what Node would send.
 
 import { once } from 'node:events';
-import http, { OutgoingMessage } from 'node:http';
+import http, { OutgoingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const { ResponseSink } = createRequire(import.meta.url)('../../express/response.
 
 const BODY = Buffer.from('{"data":{"text":"Zoë, 東京, \u0000 and 🙂"}}');
 
-/** As Node would do it by itself: whoever wraps `end` is to see the body. */
+/** Whoever wraps `end` is to see the body. */
 function wrap(res) {
   res.seen = [];
   res.end = (...args) => {
@@ -20,11 +20,19 @@ function wrap(res) {
   };
 }
 
+/** As Node would do it by itself: it is told the head by `writeHead` and the body by `end`. */
+function byNode(res) {
+  const { writeHead } = res;
+  res.writeHead = (...args) => writeHead.apply(res, args);
+  wrap(res);
+}
+
 /** All that a client gets for `requests`, and what its server's responses were like; `before` meets each one first. */
 async function exchange(requests, before, status = 200) {
   const responses = [];
   const writes = [];
-  const server = http.createServer((_req, res) => {
+  const server = http.createServer();
+  const listener = (_req, res) => {
     res.sendDate = false;
     before(res);
     const handle = res.req.socket._handle;
@@ -43,8 +51,9 @@ async function exchange(requests, before, status = 200) {
       BODY.length,
       2 * BODY.length,
     );
-  });
-  server.listen(0, '127.0.0.1');
+  };
+  // A host may answer who asks whether to send at all.
+  server.on('request', listener).on('checkContinue', listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   atEnd(() => server.close().closeAllConnections());
   const socket = net.connect(server.address().port, '127.0.0.1');
@@ -75,6 +84,16 @@ const CASES = [
       };
     },
   ],
+  ['with headers of the host', get(), (res) => res.setHeader('x-host', 'a').setHeader('Date', 'today')],
+  ['without a header that the host took away', get(), (res) => res.removeHeader('connection')],
+  ['of a status that Node has no words for', get(), () => {}, 299],
+  ['that is an error', get(), () => {}, 503],
+  ['with words of the host for its status', get(), (res) => Object.assign(res, { statusMessage: 'Fine' })],
+  ['where the host had another status in mind', get(), (res) => Object.assign(res, { statusCode: 404 })],
+  [
+    'whose client waits for leave to send',
+    get().replace('close', 'keep-alive').replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'),
+  ],
   ['whose length Node checks', get(), (res) => Object.assign(res, { strictContentLength: true })],
   [
     'whose head is on its way already',
@@ -93,7 +112,7 @@ describe('a whole answer', () => {
   it.each(CASES)('%s: is what Node sends', async (_what, requests, before = () => {}, status = 200) => {
     const [ours, nodes] = await Promise.all([
       exchange(requests, before, status),
-      exchange(requests, (res) => wrap(before(res) ?? res), status),
+      exchange(requests, (res) => byNode(before(res) ?? res), status),
     ]);
     expect(ours.bytes.toString('latin1')).toBe(nodes.bytes.toString('latin1'));
     expect(ours.responses.every((res) => res.writableFinished)).toBe(true);
@@ -108,6 +127,27 @@ describe('a whole answer', () => {
   it('passes whoever wraps `end`', async () => {
     const { responses } = await exchange(get(), wrap);
     expect(responses[0].seen).toEqual([BODY.toString('latin1'), 'latin1']);
+  });
+
+  it('has its status, for logs', async () => {
+    for (const status of [200, 202, 404]) {
+      const { responses } = await exchange(get(), () => {}, status);
+      expect(responses[0].statusCode).toBe(status);
+    }
+  });
+
+  it('passes whoever wraps `writeHead` for all responses', async () => {
+    const { writeHead } = ServerResponse.prototype;
+    const seen = [];
+    ServerResponse.prototype.writeHead = function (...args) {
+      seen.push(args[0]);
+      return writeHead.apply(this, args);
+    };
+    atEnd(() => {
+      ServerResponse.prototype.writeHead = writeHead;
+    });
+    await exchange(get(), () => {});
+    expect(seen).toEqual([200]);
   });
 
   it('leaves its head as it was, for logs', async () => {
