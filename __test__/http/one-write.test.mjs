@@ -129,6 +129,19 @@ describe('a whole answer', () => {
     expect(responses[0].seen).toEqual([BODY.toString('latin1'), 'latin1']);
   });
 
+  it('has no member more than before, where nobody asks for one', async () => {
+    const { responses } = await exchange(get(), () => {});
+    // Where the two names are no longer one, nobody can tell whether somebody wraps all responses.
+    const { writeHead, writeHeader } = ServerResponse.prototype;
+    expect(Object.hasOwn(responses[0], 'statusCode')).toBe(writeHead !== writeHeader);
+    expect(Object.hasOwn(responses[0], 'statusMessage')).toBe(writeHead !== writeHeader);
+  });
+
+  it('tells its headers to whoever has set some, also if those are gone', async () => {
+    const { responses } = await exchange(get(), (res) => res.setHeader('x-host', 'a').removeHeader('x-host'));
+    expect(responses[0].getHeader('content-length')).toBe(String(BODY.length));
+  });
+
   it('has its status, for logs', async () => {
     for (const status of [200, 202, 404]) {
       const { responses } = await exchange(get(), () => {}, status);

@@ -42,8 +42,9 @@ impl Ready {
             let part = PART.min(length - sent);
             let mut at = sent as u64;
             match stream.try_io(Interest::WRITABLE, || Ok(sendfile(&*stream, file, Some(&mut at), part)?)) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => sent += bytes,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
             yield_now().await;
