@@ -15,7 +15,9 @@ function headersOf(head) {
 }
 
 /** Where Node keeps the headers that a host sets; `null` before it has set one. */
-const HOSTS = Object.getOwnPropertySymbols(new OutgoingMessage()).find(({ description }) => description === 'kOutHeaders');
+const HOSTS = Object.getOwnPropertySymbols(new OutgoingMessage()).find(
+  ({ description }) => description === 'kOutHeaders',
+);
 
 /** Whether `writeHead` would do nothing but put the head together: the host has said nothing of it, and a body may follow. */
 function isFresh(res, status) {
