@@ -15,14 +15,14 @@ function headersOf(head) {
 }
 
 /** Where Node keeps the headers that a host sets; `null` before it has set one. */
-const HOSTS = Object.getOwnPropertySymbols(new OutgoingMessage()).find(
+const HOST_HEADERS = Object.getOwnPropertySymbols(new OutgoingMessage()).find(
   ({ description }) => description === 'kOutHeaders',
 );
 
 /** Whether `writeHead` would do nothing but put the head together: the host has said nothing of it, and a body may follow. */
 function isFresh(res, status) {
   const bodiless = status < 200 || status === 204 || status === 304;
-  return !bodiless && res.statusMessage === undefined && !res._expect_continue && res[HOSTS] === null;
+  return !bodiless && res.statusMessage === undefined && !res._expect_continue && res[HOST_HEADERS] === null;
 }
 
 /**
