@@ -11,7 +11,10 @@ import { withPeers } from './processes.mjs';
 const PAGE = 4096;
 const RSS_EVERY_MS = 50;
 
-/** @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number }} Pace `rounds` of each instance */
+/**
+ * `rounds` of each instance; `closely`: more of them where a scenario asks for `more`.
+ * @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number, closely?: boolean }} Pace
+ */
 
 /** The largest resident memory of a process while `work` goes on, in MB. */
 async function watchMemory(pid, work) {
@@ -86,10 +89,10 @@ async function attempt(scenario, peer, file, ms) {
  * @param {Pace} pace
  * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
  */
-export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, instances }) {
+export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, instances, closely = false }) {
   const file = await writeRequests(scenario.name, scenario.request);
   const { mount, limit, peers: names, longer = 1, more = 1 } = scenario;
-  const times = Math.ceil((rounds * more) / longer);
+  const times = Math.ceil((rounds * (closely ? more : 1)) / longer);
   const figures = Object.fromEntries(names.map((name) => [name, []]));
   for (let instance = 0; instance < instances; instance++) {
     await withPeers(names, { mount, limit, upstream }, async (peers) => {
