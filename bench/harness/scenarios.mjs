@@ -34,7 +34,7 @@ function refused({ bars, ...make }) {
 
 /** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane" | "lane-node",
  * connections: number, peers: string[], bars: object[], refused?: boolean, longer?: number, more?: number, limit?: object }[]}
- * `longer`: slices take so many times as long, and there are fewer; `more`: so many times as long is measured. */
+ * `longer`: slices take so many times as long, and there are fewer; `more`: so many times as long is measured, but for a quick look. */
 export const SCENARIOS = [
   ...small('', {
     title: '64 connections, after express.json',

@@ -76,7 +76,7 @@ async function firstPieces(sim, peer, { warmMs, measureMs }) {
     } while (performance.now() < began + whileMs);
     return taken;
   };
-  // Until V8 has compiled what a start takes, it takes three times as long.
+  // A start takes three times as long while V8 has not compiled what it needs.
   await inTurn(warmMs);
   const taken = await inTurn(measureMs);
   agent.destroy();
