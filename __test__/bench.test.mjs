@@ -13,7 +13,7 @@ describe('the benchmark', () => {
   beforeAll(async () => {
     upstream = await startUpstream();
   });
-  afterAll(() => upstream.end());
+  afterAll(() => upstream?.end());
 
   it('measures peers that all do the same work', async () => {
     expect(await checkAnswers(SCENARIOS, upstream.url)).toEqual([]);

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
+import { buildEnds } from '../bench/harness/processes.mjs';
 import { packageProgram } from './npm.mjs';
 import { hostTriple, prepare, rustVersion } from './prepare.mjs';
 import { Memory, sumOfInputs } from './remember.mjs';
@@ -75,6 +76,8 @@ main(async () => {
   const [all, args] = [process.argv.includes('--all'), process.argv.slice(2).filter((arg) => arg !== '--all')];
   await prepare('ci');
   await installPrograms();
+  // A test starts them: built here, since a compiler takes longer than a test may, and would slow the tests beside it.
+  await step('build bench/ends', buildEnds);
   if (args.length > 0) {
     await step('vitest', () => vitest(args));
   } else {

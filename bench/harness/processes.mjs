@@ -12,24 +12,22 @@ export const FOLDER = path.join(root, '.build/bench');
 /** As much as may be allowed to one user; all of them together never reach it. */
 const UNLIMITED = { userMax: 100_000, userWindow: 1 };
 
+const ENDS = path.join(FOLDER, 'target');
+
 let built;
 
-/** The path of a program of bench/ends, built when the first is asked for. */
-export async function program(name) {
+/** Builds the programs of bench/ends, once a process. */
+export function buildEnds() {
   const manifest = path.join(root, 'bench/ends/Cargo.toml');
-  const target = path.join(FOLDER, 'target');
-  built ??= must('cargo', [
-    'build',
-    '--locked',
-    '--quiet',
-    '--release',
-    '--manifest-path',
-    manifest,
-    '--target-dir',
-    target,
-  ]);
-  await built;
-  return path.join(target, 'release', name);
+  const where = ['--manifest-path', manifest, '--target-dir', ENDS];
+  built ??= must('cargo', ['build', '--locked', '--quiet', '--release', ...where]);
+  return built;
+}
+
+/** The path of a program of bench/ends. */
+export async function program(name) {
+  await buildEnds();
+  return path.join(ENDS, 'release', name);
 }
 
 /** @returns {Promise<{ url: string, end: () => void }>} */
