@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { checkAnswers } from '../bench/harness/answers.mjs';
 import { startUpstream } from '../bench/harness/processes.mjs';
-import { judge, median } from '../bench/harness/report.mjs';
+import { isClear, judge, median } from '../bench/harness/report.mjs';
 import { SCENARIOS } from '../bench/harness/scenarios.mjs';
 import { measureStreams } from '../bench/harness/streams.mjs';
 
@@ -43,5 +43,27 @@ describe('a bar', () => {
 
   it('is missed by what is above the most that it allows', () => {
     expect(judge(scenario({ most: 28.9 }), figures)).toMatchObject([{ value: 29, met: false }]);
+  });
+
+  const own = (...rates) => ({ 'sim-adapter': rates.map((rate) => ({ rate })) });
+  const eight = Array(8).fill(2);
+
+  it('is clearly met or missed where hardly a round says otherwise', () => {
+    expect(isClear(scenario({ least: 1 }), own(...eight, 0.5))).toBe(true);
+    expect(isClear(scenario({ most: 1 }), own(...eight, 0.5))).toBe(true);
+    expect(isClear(scenario({ least: 1 }), own(...eight, 0.5, 0.5))).toBe(false);
+    expect(isClear(scenario({ least: 1 }), own(2, 2, 2))).toBe(false);
+  });
+
+  it('is clearly met beside all of its peers, or clearly missed beside one', () => {
+    const beside = (faster) => ({
+      ...own(...eight),
+      slow: own(...eight)['sim-adapter'],
+      fast: own(...faster)['sim-adapter'],
+    });
+    const both = scenario({ against: ['slow', 'fast'], least: 1 });
+    expect(isClear(both, beside(eight))).toBe(true);
+    expect(isClear(both, beside(Array(8).fill(3)))).toBe(true);
+    expect(isClear(both, beside([3, 3, 3, 3, 2, 2, 2, 2]))).toBe(false);
   });
 });

@@ -12,8 +12,8 @@ const PAGE = 4096;
 const RSS_EVERY_MS = 50;
 
 /**
- * `rounds` of each instance; `closely`: more of them where a scenario asks for `more`.
- * @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number, closely?: boolean }} Pace
+ * `rounds` of each of so many `instances`, all of that `passes` times at the most.
+ * @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number, passes: number }} Pace
  */
 
 /** The largest resident memory of a process while `work` goes on, in MB. */
@@ -84,23 +84,16 @@ async function attempt(scenario, peer, file, ms) {
   };
 }
 
-/**
- * @param {(typeof import('./scenarios.mjs').SCENARIOS)[number]} scenario
- * @param {Pace} pace
- * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
- */
-export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, instances, closely = false }) {
-  const file = await writeRequests(scenario.name, scenario.request);
-  const { mount, limit, peers: names, longer = 1, more = 1 } = scenario;
-  const times = Math.ceil((rounds * (closely ? more : 1)) / longer);
-  const figures = Object.fromEntries(names.map((name) => [name, []]));
+/** One pass: adds the figures of its rounds. */
+async function pass(scenario, upstream, file, { warmMs, sliceMs, rounds, instances }, figures) {
+  const { mount, limit, peers: names, longer = 1 } = scenario;
   for (let instance = 0; instance < instances; instance++) {
     await withPeers(names, { mount, limit, upstream }, async (peers) => {
       for (const peer of peers) {
         await load(peer.url, file, scenario.connections, warmMs);
         await settle(peer);
       }
-      for (let round = 0; round < times; round++) {
+      for (let round = 0; round < Math.ceil(rounds / longer); round++) {
         const first = (instance + round) % peers.length;
         for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
           figures[peer.name].push(await slice(scenario, peer, file, sliceMs * longer));
@@ -108,6 +101,20 @@ export async function measure(scenario, upstream, { warmMs, sliceMs, rounds, ins
         }
       }
     });
+  }
+}
+
+/**
+ * @param {(typeof import('./scenarios.mjs').SCENARIOS)[number]} scenario
+ * @param {Pace} pace
+ * @param {(figures: Record<string, Record<string, number>[]>) => boolean} isClear whether they need no further pass
+ * @returns {Promise<Record<string, Record<string, number>[]>>} for each peer, the figures of each round
+ */
+export async function measure(scenario, upstream, pace, isClear) {
+  const file = await writeRequests(scenario.name, scenario.request);
+  const figures = Object.fromEntries(scenario.peers.map((name) => [name, []]));
+  for (let passes = 0; passes === 0 || (passes < pace.passes && !isClear(figures)); passes++) {
+    await pass(scenario, upstream, file, pace, figures);
   }
   return figures;
 }

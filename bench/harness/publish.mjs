@@ -41,11 +41,11 @@ export function keep(result) {
 /** Writes the result into the documentation. */
 export function publish(result) {
   const { date, processor, cores, node, load, tcp, awake } = result.machine;
-  const { rounds, instances, sliceMs } = result.pace;
+  const { sliceMs } = result.pace;
   const measured =
     `Measured ${date.slice(0, 10)} on ${cores} cores (${processor}), Node ${node}, load average ${load} at the start, ` +
-    `idle processors ${awake ? 'kept awake' : 'free to sleep'}, TCP's congestion control ${tcp}; medians of ${instances * rounds} rounds of ${sliceMs / 1000} s, ` +
-    'of some rows more (see Method).';
+    `idle processors ${awake ? 'kept awake' : 'free to sleep'}, TCP's congestion control ${tcp}; medians of rounds of ${sliceMs / 1000} s, ` +
+    'as many as each table says (see Method).';
   const tables = result.scenarios.map(({ title, figures }) => `### ${title}\n\n${markdown(rows(figures))}`);
   const text = [
     '## Figures',

@@ -23,11 +23,16 @@ export function medians(rounds) {
   return Object.fromEntries(Object.keys(rounds[0]).map((name) => [name, median(rounds.map((round) => round[name]))]));
 }
 
-/** The median of the ratios, round by round: two slices of one round met the same machine. */
-function ratio(figures, metric, peer) {
+/** The ratios, round by round: two slices of one round met the same machine. */
+function ratios(figures, metric, peer) {
   // A delay may be too short to be measured.
-  const ratios = figures[PACKAGE].map((round, index) => round[metric] / Math.max(figures[peer][index][metric], 1e-3));
-  return median(ratios);
+  return figures[PACKAGE].map((round, index) => round[metric] / Math.max(figures[peer][index][metric], 1e-3));
+}
+
+/** What a bar is held against, round by round: for each peer the ratios to it, or else the package's own figure. */
+function compared({ metric, against }, figures) {
+  if (against === undefined) return [figures[PACKAGE].map((round) => round[metric])];
+  return against.map((peer) => ratios(figures, metric, peer));
 }
 
 /**
@@ -35,12 +40,12 @@ function ratio(figures, metric, peer) {
  * @returns {{ scenario: string, text: string, value: number, met: boolean, stretched?: boolean }[]}
  */
 export function judge(scenario, figures) {
-  return scenario.bars.map(({ metric, against, least, most, stretch }) => {
-    const ratios = against?.map((peer) => ratio(figures, metric, peer));
+  return scenario.bars.map((bar) => {
+    const { metric, against, least, most, stretch } = bar;
     // The best of several peers is the one that makes the ratio look worst.
     const worst = least === undefined ? Math.max : Math.min;
-    const value = ratios === undefined ? medians(figures[PACKAGE])[metric] : worst(...ratios);
-    const reaches = (bar) => (least === undefined ? value <= bar : value >= bar);
+    const value = worst(...compared(bar, figures).map(median));
+    const reaches = (limit) => (least === undefined ? value <= limit : value >= limit);
     const sign = least === undefined ? '≤' : '≥';
     const than = against === undefined ? '' : ` / ${against.length > 1 ? 'best of ' : ''}${against.join(', ')}`;
     return {
@@ -52,6 +57,24 @@ export function judge(scenario, figures) {
       met: reaches(least ?? most),
       stretched: stretch === undefined ? undefined : reaches(stretch),
     };
+  });
+}
+
+/** By how many standard deviations of a fair coin's the rounds must be for one side. */
+const CLEAR = 2;
+
+/**
+ * Whether it is no accident on which side of each bar a scenario's medians lie: so many more rounds lie on one side than on the other
+ * that it would be rare if both were as likely. That asks few rounds of a quiet machine or a bar that is far away, and many otherwise.
+ */
+export function isClear({ bars }, figures) {
+  return bars.every((bar) => {
+    const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = bar;
+    const leads = compared(bar, figures).map((values) => {
+      const met = values.filter((value) => value >= least && value <= most).length;
+      return (2 * met - values.length) / Math.sqrt(values.length);
+    });
+    return leads.every((lead) => lead >= CLEAR) || leads.some((lead) => lead <= -CLEAR);
   });
 }
 
@@ -68,10 +91,10 @@ const COLUMNS = [
 
 /** Rows of medians, one for each peer, the head first. */
 export function rows(figures) {
-  const head = ['', ...COLUMNS.map(([title]) => title), 'rate, ours / theirs'];
+  const head = [`${figures[PACKAGE].length} rounds`, ...COLUMNS.map(([title]) => title), 'rate, ours / theirs'];
   const body = Object.entries(figures).map(([name, rounds]) => {
     const values = medians(rounds);
-    const compared = name === PACKAGE ? '' : ratio(figures, 'rate', name).toFixed(2);
+    const compared = name === PACKAGE ? '' : median(ratios(figures, 'rate', name)).toFixed(2);
     return [name, ...COLUMNS.map(([, key, digits]) => values[key].toFixed(digits)), compared];
   });
   return [head, ...body];

@@ -33,15 +33,13 @@ function refused({ bars, ...make }) {
 }
 
 /** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane" | "lane-node",
- * connections: number, peers: string[], bars: object[], refused?: boolean, longer?: number, more?: number, limit?: object }[]}
- * `longer`: slices take so many times as long, and there are fewer; `more`: so many times as long is measured, but for a quick look. */
+ * connections: number, peers: string[], bars: object[], refused?: boolean, longer?: number, limit?: object }[]}
+ * `longer`: slices take so many times as long, and there are fewer. */
 export const SCENARIOS = [
   ...small('', {
     title: '64 connections, after express.json',
     mount: 'json',
     connections: 64,
-    // What is measured here lies closest to its bars.
-    more: 3,
     peers: [PACKAGE, ...UNDICIS, 'express-constant', 'node-http'],
     bars: [
       rate(1.4, ['best-js'], 1.6),
@@ -55,7 +53,6 @@ export const SCENARIOS = [
     title: '64 connections, after express.json: axios, http-proxy-middleware',
     mount: 'json',
     connections: 64,
-    more: 3,
     peers: [PACKAGE, 'hpm', 'axios', 'axios-string'],
     bars: [rate(3.7, ['axios']), rate(6.3, ['axios-string'])],
   }),
@@ -77,7 +74,6 @@ export const SCENARIOS = [
     title: '512 connections, after express.json',
     mount: 'json',
     connections: 512,
-    more: 2,
     peers: [PACKAGE, 'best-js'],
     bars: [rate(1.7, ['best-js'], 2)],
   }),
@@ -93,7 +89,6 @@ export const SCENARIOS = [
     title: '64 connections, ahead of Express, through Node',
     mount: 'lane-node',
     connections: 64,
-    more: 3,
     peers: [PACKAGE, 'best-js', 'node-http'],
     bars: [rate(1.8, ['best-js'], 2.2)],
   }),
@@ -144,7 +139,6 @@ export const SCENARIOS = [
     request: proxy(16 * MIB),
     // All connections together have half a gigabyte under way.
     longer: 3,
-    more: 2,
     mount: 'json',
     connections: 32,
     peers: [PACKAGE, ...UNDICIS],
