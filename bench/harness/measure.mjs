@@ -12,7 +12,7 @@ const PAGE = 4096;
 const RSS_EVERY_MS = 50;
 
 /**
- * `rounds` of each of so many `instances`, all of that `passes` times at the most.
+ * `rounds` of each of so many `instances`; all of that `passes` times at the most, with `LONGER` times as many rounds from the second on.
  * @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number, passes: number }} Pace
  */
 
@@ -84,6 +84,9 @@ async function attempt(scenario, peer, file, ms) {
   };
 }
 
+/** What the first pass leaves open takes more than one of its length; most of that should not go into warming up. */
+const LONGER = 3;
+
 /** One pass: adds the figures of its rounds. */
 async function pass(scenario, upstream, file, { warmMs, sliceMs, rounds, instances }, figures) {
   const { mount, limit, peers: names, longer = 1 } = scenario;
@@ -114,7 +117,8 @@ export async function measure(scenario, upstream, pace, isClear) {
   const file = await writeRequests(scenario.name, scenario.request);
   const figures = Object.fromEntries(scenario.peers.map((name) => [name, []]));
   for (let passes = 0; passes === 0 || (passes < pace.passes && !isClear(figures)); passes++) {
-    await pass(scenario, upstream, file, pace, figures);
+    const rounds = passes === 0 ? pace.rounds : pace.rounds * LONGER;
+    await pass(scenario, upstream, file, { ...pace, rounds }, figures);
   }
   return figures;
 }
