@@ -98,6 +98,7 @@ it('serves nginx’s connections past Node, and knows each request’s user and 
   // What the client says itself of its address counts for nothing.
   const pretends = (n) => call('GET', '/flows', { ...as('dan'), 'x-real-ip': `192.0.2.${n}` });
   const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => pretends(n)));
-  expect(answers.at(-1).json.error?.code).toBe('rate_limited');
+  // Any of them: which comes first out of nginx is not said.
+  expect(answers.map(({ json }) => json.error?.code)).toContain('rate_limited');
   expect(seen).toEqual([]);
 });
