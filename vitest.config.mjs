@@ -13,5 +13,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, os.availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // The default of 1 s is less than a busy machine may take. Where something has to come soon, its test says how soon.
+    expect: { poll: { timeout: 5000 } },
   },
 });

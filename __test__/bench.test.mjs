@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { checkAnswers } from '../bench/harness/answers.mjs';
+import { measure } from '../bench/harness/measure.mjs';
 import { startUpstream } from '../bench/harness/processes.mjs';
 import { isClear, judge, median } from '../bench/harness/report.mjs';
 import { SCENARIOS } from '../bench/harness/scenarios.mjs';
@@ -25,6 +26,24 @@ describe('the times of streamed runs', () => {
     const bars = await measureStreams({ warmMs: 0, sliceMs: 60, rounds: 2, instances: 1 }, name);
     expect(bars).toHaveLength(6);
     for (const { text, value } of bars) expect([text, Number.isFinite(value)]).toEqual([text, true]);
+  });
+});
+
+describe('a row', () => {
+  const pace = { rounds: 1, instances: 1, passes: 3 };
+  /** How often it is asked whether the figures are clear, where that is always the answer. */
+  async function asked(clear) {
+    let times = 0;
+    await measure({ ...SCENARIOS[0], peers: [] }, '', pace, () => {
+      times += 1;
+      return clear;
+    });
+    return times;
+  }
+
+  it('is measured until its bars are clear, and three times at the most', async () => {
+    expect(await asked(true)).toBe(1);
+    expect(await asked(false)).toBe(2);
   });
 });
 
@@ -53,6 +72,14 @@ describe('a bar', () => {
     expect(isClear(scenario({ most: 1 }), own(...eight, 0.5))).toBe(true);
     expect(isClear(scenario({ least: 1 }), own(...eight, 0.5, 0.5))).toBe(false);
     expect(isClear(scenario({ least: 1 }), own(2, 2, 2))).toBe(false);
+  });
+
+  it('leaves a row open until all of them are clear; without any it is', () => {
+    const bars = [1, 1.5].map((least) => ({ metric: 'rate', least }));
+    const figures = own(1, 1, 1, 1, 2, 2, 2, 2);
+    expect(isClear({ bars }, figures)).toBe(false);
+    expect(isClear({ bars: bars.slice(0, 1) }, figures)).toBe(true);
+    expect(isClear({ bars: [] }, figures)).toBe(true);
   });
 
   it('is clearly met beside all of its peers, or clearly missed beside one', () => {

@@ -7,6 +7,7 @@ import {
   create,
   deliver,
   documents,
+  GROWN,
   grownTo,
   hurried,
   ROOT,
@@ -49,7 +50,7 @@ it.each([
     const began = performance.now();
     await resumeInSim(sim, version, run);
     const last = (await run.watched.rest()).at(-1);
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(3000);
     expect(hooks).toEqual([[expect.stringMatching(/^\/[\w-]{22}$/), 200]]);
     expect(last.data.run).toMatchObject({
       status: 'completed',
@@ -166,9 +167,8 @@ it('a hook hurries the watchers of its flow and no others; one of which nothing 
   const [named, other, addressed] = await Promise.all(
     ['approve', 'other', notified].map((flow) => watchFlow(sim, host, flow)),
   );
-  // The first of them is in the middle of a wait when the last has grown. Cut anywhere, one of 2 s shows: what comes before the cut is
-  // less than half of the wait before, or more than twice the one that follows, which is 375 ms at the most.
-  await Promise.all([named, other, addressed].map(({ times }) => grownTo(2000, times)));
+  // The first of them is in the middle of a wait when the last has grown.
+  await Promise.all([named, other, addressed].map(({ times }) => grownTo(GROWN, times)));
   const { tag, secret } = webhookOf(sim, notified);
   expect(secret).toBe(secretOf(tag));
   await deliver(callback, '{"flowId":"approve"}');
@@ -176,7 +176,7 @@ it('a hook hurries the watchers of its flow and no others; one of which nothing 
   await expect.poll(() => [named, addressed].every(({ times }) => hurried(times())), { timeout: 5000 }).toBe(true);
   expect(hurried(other.times())).toBe(false);
   // All look for one of which nothing is known, but less often.
-  await grownTo(1500, other.times);
+  await grownTo(GROWN, other.times);
   expect(hurried(other.times(), 0.8)).toBe(false);
   await deliver(`${callback}/unknown`, '{}', { secret: secretOf('unknown') });
   await expect.poll(() => hurried(other.times(), 0.8), { timeout: 8000 }).toBe(true);

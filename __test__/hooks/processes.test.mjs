@@ -8,6 +8,7 @@ import {
   create,
   deliver,
   documents,
+  GROWN,
   grownTo,
   hurried,
   secretOf,
@@ -34,9 +35,8 @@ async function startTwo() {
   return { sim, server, watching, idle };
 }
 
-/** After a wait of this the next poll by itself is longer away than that. */
-const GROWN = 1000;
-const SOON = { timeout: 1200, interval: 10 };
+/** Before a poller that waited for `GROWN` would look by itself. */
+const SOON = { timeout: GROWN, interval: 10 };
 
 it('a hook about a run, or about a flow, reaches its watchers in another process, and no others', async () => {
   const { sim, watching, idle } = await startTwo();
@@ -79,7 +79,7 @@ it('a hook of which nothing is known hurries all, in all processes, also where n
   watched.abort();
   await expect.poll(() => server.command('PUBSUB', 'CHANNELS')).toBe('');
   const run = await watchFlow(sim, watching.host, 'approve');
-  await grownTo(1500, run.times);
+  await grownTo(GROWN, run.times);
   await deliver(`${idle.callback}/unknown`, '{}', { secret: secretOf('unknown') });
   // Less than for one that is known: after a read within 2.5 s the next wait is one of 1.5 s.
   await expect.poll(() => hurried(run.times(), 0.8), { timeout: 8000 }).toBe(true);

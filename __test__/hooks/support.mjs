@@ -101,6 +101,9 @@ export async function watchFlow(sim, host, flow) {
   return { runId, id, flow, watched, paused: paused.data.run.paused, times };
 }
 
+/** A wait of which `hurried` tells that it was cut, wherever that was: the part before is short, or else long beside what follows it. */
+export const GROWN = 2000;
+
 /** Resolves right after a read that came `ms` after the one before: the next one by itself is longer away than that. */
 export async function grownTo(ms, times) {
   let from = times().length;
@@ -112,10 +115,13 @@ export async function grownTo(ms, times) {
   }
 }
 
-/** Whether a wait was only that `part` of the one before: by itself a poller waits longer each time. */
+/**
+ * Whether a wait was only that `part` of the one before, which took a second or more: by itself a poller waits longer each time. Shorter
+ * ones look so where a machine is busy.
+ */
 export function hurried(times, part = 0.5) {
   const waits = times.slice(1).map((time, index) => time - times[index]);
-  return waits.slice(1).some((wait, index) => wait < waits[index] * part);
+  return waits.slice(1).some((wait, index) => waits[index] >= 1000 && wait < waits[index] * part);
 }
 
 export { atEnd, documents, optionsFor, startSim };

@@ -29,7 +29,7 @@ export async function standstill(sent) {
         before = sent();
         return still;
       },
-      { interval: 300, timeout: 15_000 },
+      { interval: 300, timeout: 60_000 },
     )
     .toBe(true);
 }

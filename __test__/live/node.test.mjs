@@ -110,8 +110,8 @@ describe('streamRun', () => {
   });
 
   it('limits the time until its first event, and no more', async () => {
-    const { sim, adapter } = await startAll(['agent'], { sim: { runMs: 600 } });
-    const events = await all(adapter.streamRun('agent', { input, timeoutMs: 500 }));
+    const { sim, adapter } = await startAll(['agent'], { sim: { runMs: 1500 } });
+    const events = await all(adapter.streamRun('agent', { input, timeoutMs: 1200 }));
     expect(names(events).at(-1)).toBe('final');
     sim.addFault({ kind: 'hang' });
     await expect(adapter.streamRun('agent', { timeoutMs: 100 }).next()).rejects.toMatchObject({

@@ -25,7 +25,7 @@ const fails =
     res.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}');
 
 describe.each(['v2', 'v1', 'flows'])('with Sim speaking %s', (apiVersion) => {
-  const version = { sim: { apiVersions: [apiVersion], runMs: 400 }, adapter: { apiVersion } };
+  const version = { sim: { apiVersions: [apiVersion], runMs: 1500 }, adapter: { apiVersion } };
 
   it('a run is told on each change, up to its end', async () => {
     const { host, call } = await startAll(['echo'], version);
@@ -107,7 +107,7 @@ describe('many watchers', () => {
     expect(new Set((await Promise.all(watchers.map((watcher) => watcher.next()))).map(({ done }) => done))).toEqual(
       new Set([true]),
     );
-  });
+  }, 60_000);
 });
 
 describe('Last-Event-ID', () => {

@@ -159,7 +159,7 @@ it('with auth: jwt the token of the handshake says who it is, and its end is the
   expect(code(await (await connect(url, {})).join(id))).toBe('unauthenticated');
   const forged = jwt.sign({ id: 'ann' }, 'another', { expiresIn: 60 });
   expect(code(await (await connect(url, { token: forged })).join(id))).toBe('unauthenticated');
-  const client = await connect(url, { token: token({ expiresIn: 2 }) });
+  const client = await connect(url, { token: token({ expiresIn: 4 }) });
   expect(await client.join(id)).toEqual({ ok: true });
   expect((await client.next()).event).toBe('status');
   let event = await client.next();
@@ -172,7 +172,7 @@ it('the end of a token is the end, also of one that the host verifies', async ()
   const sim = await startSim(['wait']);
   const { url, host, adapter } = await startRealtime(sim, { userOf: () => ({ id: 'ann' }) });
   const id = await start(host, 'wait');
-  const token = jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 2 });
+  const token = jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 4 });
   const client = await connect(url, { token });
   expect(await client.join(id)).toEqual({ ok: true });
   expect((await client.next()).event).toBe('status');
@@ -188,9 +188,9 @@ it('after the end of its token a connection follows nothing more, and one that b
   const id = await start(host, 'wait');
   const token = (expiresIn) => jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn });
   const refused = refusal('the token has expired');
-  const client = await connect(url, { token: token(2) });
+  const client = await connect(url, { token: token(4) });
   expect(await client.join(id)).toEqual({ ok: true });
-  await expect.poll(() => client.events.at(-1)?.event, { timeout: 5000 }).toBe('reauth');
+  await expect.poll(() => client.events.at(-1)?.event, { timeout: 8000 }).toBe('reauth');
   const told = client.events.length;
   expect(await client.join(id)).toEqual(refused);
   expect(client.events).toHaveLength(told);
@@ -210,7 +210,7 @@ it('a join that its token does not outlive is refused', async () => {
   });
   const { url, host, adapter } = await startRealtime(sim, { userOf: () => ({ id: 'ann' }) });
   const id = await start(host, 'f');
-  const client = await connect(url, { token: jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 2 }) });
+  const client = await connect(url, { token: jwt.sign({ id: 'ann' }, 'the secret of the host', { expiresIn: 4 }) });
   const joined = client.join(id);
   expect((await client.next()).event).toBe('reauth');
   for (const request of waiting) runIs('running')(...request);

@@ -9,7 +9,7 @@ import { listenToSim, SimError } from '@sigmacode/sim-adapter';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { grownTo, hurried, watchFlow } from '../hooks/support.mjs';
+import { GROWN, grownTo, hurried, watchFlow } from '../hooks/support.mjs';
 import { atEnd, startAll, startSim } from '../http/support.mjs';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -33,9 +33,8 @@ async function connect(url) {
   return socket;
 }
 
-/** The next poll of a run that was read after such a wait is longer away than that. */
-const GROWN = 1000;
-const SOON = { timeout: 1200, interval: 10 };
+/** Before a poller that waited for `GROWN` would look by itself. */
+const SOON = { timeout: GROWN, interval: 10 };
 
 describe('an event over a socket of the host', () => {
   it('makes the watchers of its run, or of its flow, look at once', async () => {
