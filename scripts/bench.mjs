@@ -83,7 +83,7 @@ main(async () => {
     });
     for (const scenario of scenarios) {
       await step(scenario.title, async () => {
-        const figures = await measure(scenario, upstream.url, pace, (figures) => isClear(scenario, figures));
+        const figures = await measure(scenario, upstream.url, pace, (soFar) => isClear(scenario, soFar));
         console.log(plain(rows(figures)));
         result.scenarios.push({ name: scenario.name, title: scenario.title, figures });
         result.bars.push(...judge(scenario, figures));

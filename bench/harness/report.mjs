@@ -65,7 +65,8 @@ const CLEAR = 2;
 
 /**
  * Whether it is no accident on which side of each bar a scenario's medians lie: so many more rounds lie on one side than on the other
- * that it would be rare if both were as likely. That asks few rounds of a quiet machine or a bar that is far away, and many otherwise.
+ * that it would be rare if both were as likely and no round had to do with another. Those of one process do, a little: V8 compiles
+ * once. That asks few rounds of a quiet machine or a bar that is far away, and many otherwise.
  */
 export function isClear({ bars }, figures) {
   return bars.every((bar) => {
@@ -91,11 +92,12 @@ const COLUMNS = [
 
 /** Rows of medians, one for each peer, the head first. */
 export function rows(figures) {
-  const head = [`${figures[PACKAGE].length} rounds`, ...COLUMNS.map(([title]) => title), 'rate, ours / theirs'];
+  const { length } = figures[PACKAGE];
+  const head = [`${length} round${length === 1 ? '' : 's'}`, ...COLUMNS.map(([title]) => title), 'rate, ours / theirs'];
   const body = Object.entries(figures).map(([name, rounds]) => {
     const values = medians(rounds);
-    const compared = name === PACKAGE ? '' : median(ratios(figures, 'rate', name)).toFixed(2);
-    return [name, ...COLUMNS.map(([, key, digits]) => values[key].toFixed(digits)), compared];
+    const beside = name === PACKAGE ? '' : median(ratios(figures, 'rate', name)).toFixed(2);
+    return [name, ...COLUMNS.map(([, key, digits]) => values[key].toFixed(digits)), beside];
   });
   return [head, ...body];
 }

@@ -23,7 +23,7 @@ function token(user, secret) {
     provider: 'local',
     email: `${user}@example.com`,
     iat: now,
-    exp: now + 7200,
+    exp: now + 86_400,
   };
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;

@@ -34,7 +34,7 @@ function refused({ bars, ...make }) {
 
 /** @type {{ name: string, title: string, request: { path: string, body: string, tokens: string[] }, mount: "json" | "raw" | "lane" | "lane-node",
  * connections: number, peers: string[], bars: object[], refused?: boolean, longer?: number, limit?: object }[]}
- * `longer`: slices take so many times as long, and there are fewer. */
+ * `longer`: slices take so many times as long, and there are fewer, so that a first pass of three clears nothing. */
 export const SCENARIOS = [
   ...small('', {
     title: '64 connections, after express.json',
