@@ -41,7 +41,7 @@ it.each(blocks.map((code, index) => [index + 1, code]))(
     const watched = await watch(host, await start(host, 'wait'));
     await watched.until('status', ({ run }) => run.status === 'running');
     const reads = () => sim.requests.filter(({ method, path }) => method === 'GET' && path.includes('/runs/')).length;
-    // The poller has become slow: it would not look within two seconds by itself.
+    // The poller has become slow: it would not look twice within two seconds by itself.
     await expect.poll(reads, { timeout: 15_000 }).toBeGreaterThanOrEqual(8);
     const before = reads();
     const payload = JSON.stringify({ runId: sim.runs[0].id });

@@ -12,7 +12,7 @@ const PAGE = 4096;
 const RSS_EVERY_MS = 50;
 
 /**
- * `rounds` of each of so many `instances`; all of that `passes` times at the most, with `LATER` times as many rounds from the second on.
+ * `rounds` of each of so many `instances`; all of that `passes` times at the most, with `LATER_FACTOR` times as many rounds from the second on.
  * @typedef {{ warmMs: number, sliceMs: number, rounds: number, instances: number, passes: number }} Pace
  */
 
@@ -85,7 +85,7 @@ async function attempt(scenario, peer, file, ms) {
 }
 
 /** What the first pass leaves open takes more than one of its length; most of that should not go into warming up. */
-const LATER = 3;
+const LATER_FACTOR = 3;
 
 /** One pass: adds the figures of its rounds. */
 async function pass(scenario, upstream, file, { warmMs, sliceMs, rounds, instances }, figures) {
@@ -117,7 +117,7 @@ export async function measure(scenario, upstream, pace, isClear) {
   const file = await writeRequests(scenario.name, scenario.request);
   const figures = Object.fromEntries(scenario.peers.map((name) => [name, []]));
   for (let passes = 0; passes === 0 || (passes < pace.passes && !isClear(figures)); passes++) {
-    const rounds = passes === 0 ? pace.rounds : pace.rounds * LATER;
+    const rounds = passes === 0 ? pace.rounds : pace.rounds * LATER_FACTOR;
     await pass(scenario, upstream, file, { ...pace, rounds }, figures);
   }
   return figures;

@@ -65,8 +65,8 @@ const CLEAR = 2;
 
 /**
  * Whether it is no accident on which side of each bar a scenario's medians lie: so many more rounds lie on one side than on the other
- * that it would be rare if both were as likely and no round had to do with another. Those of one process do, a little: V8 compiles
- * once. That asks few rounds of a quiet machine or a bar that is far away, and many otherwise.
+ * that it would be rare if both were as likely and no round had to do with another. Those of one process do (V8's collector
+ * has its habits), so it says when to stop, and proves nothing. That asks few rounds of a quiet machine or a bar that is far away, and many otherwise.
  */
 export function isClear({ bars }, figures) {
   return bars.every((bar) => {
